@@ -1,0 +1,378 @@
+package container
+
+import (
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ErrHead marks a head whose bytes do not have the layout that the format page
+// gives. The object is damaged or made by a program that breaks the format.
+var ErrHead = errors.New("malformed head")
+
+// Head is what one device says it wrote lately, and, when it absorbs other
+// heads, what those said. The union of all live heads is the catalogue: every
+// container in use with the names of its states, so that a device that holds
+// nothing needs no other listing (format page, part "Heads").
+type Head struct {
+	Device      string   // random, drawn once for a cache; says nothing outside
+	Incarnation string   // random, drawn at every start
+	Sequence    int64    // counts the heads of an incarnation from 0
+	Absorbed    []string // names of the heads that this one stands for
+	Covers      []Cover  // which sequences this head speaks for
+	Known       []Cover  // last sequence seen of other incarnations, From == To
+	Limit       int64    // chunk size limit of the account in bytes, 0 unknown
+	Root        []StateRef
+	Talks       []HeadConversation // by contact
+	Bodies      []byte             // bodies of the inline states, back to back
+}
+
+// Cover is a closed interval of sequence numbers of one incarnation.
+type Cover struct {
+	Incarnation string
+	From, To    int64
+}
+
+// HeadConversation names the states of one conversation and its chunks.
+type HeadConversation struct {
+	Contact string
+	States  []StateRef
+	Chunks  []HeadChunk // by identifier
+}
+
+// HeadChunk names the states of one chunk.
+type HeadChunk struct {
+	Identifier ChunkIdentifier
+	States     []StateRef
+}
+
+// StateRef describes one state without its content. First and Last span the
+// timestamps (milliseconds) of its messages and tombstones; Items counts both;
+// Size is the plaintext's length in bytes. Length is zero for a state that is
+// an object of its own; else the state travels inside the head's Bodies at
+// Offset.
+type StateRef struct {
+	Name           string
+	First, Last    int64
+	Items, Size    int64
+	Replaces       []string
+	Offset, Length int64
+}
+
+// HeadName is the object name, below the heads' key, of a head.
+func HeadName(incarnation string, sequence int64) string {
+	return incarnation + "-" + strconv.FormatInt(sequence, 10)
+}
+
+// ParseHeadName takes apart what HeadName made.
+func ParseHeadName(name string) (incarnation string, sequence int64, ok bool) {
+	incarnation, number, ok := strings.Cut(name, "-")
+	sequence, err := strconv.ParseInt(number, 10, 64)
+	ok = ok && err == nil && sequence >= 0 && HeadName(incarnation, sequence) == name
+	return incarnation, sequence, ok
+}
+
+// Append appends the head's plaintext to dst: a big-endian u32 with the length
+// of the directory, the directory as canonical JSON, then the bodies.
+func (h *Head) Append(dst []byte) []byte {
+	start := len(dst)
+	dst = append(dst, 0, 0, 0, 0)
+	dst = h.appendDirectory(dst)
+	binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start-4))
+	return append(dst, h.Bodies...)
+}
+
+func (h *Head) appendDirectory(dst []byte) []byte {
+	dst = append(dst, `{"absorbed":`...)
+	dst = appendNames(dst, h.Absorbed)
+	dst = append(dst, `,"conversations":[`...)
+	for i := range h.Talks {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = h.Talks[i].append(dst)
+	}
+	dst = append(dst, `],"covers":`...)
+	dst = appendCovers(dst, h.Covers)
+	dst = append(dst, `,"device":`...)
+	dst = appendString(dst, h.Device)
+	dst = append(dst, `,"incarnation":`...)
+	dst = appendString(dst, h.Incarnation)
+	dst = append(dst, `,"known":`...)
+	dst = appendCovers(dst, h.Known)
+	dst = append(dst, `,"limit":`...)
+	dst = strconv.AppendInt(dst, h.Limit, 10)
+	dst = append(dst, `,"root":`...)
+	dst = appendRefs(dst, h.Root)
+	dst = append(dst, `,"sequence":`...)
+	dst = strconv.AppendInt(dst, h.Sequence, 10)
+	return append(dst, '}')
+}
+
+func (c *HeadConversation) append(dst []byte) []byte {
+	dst = append(dst, `{"chunks":[`...)
+	for i, chunk := range c.Chunks {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"id":`...)
+		dst = strconv.AppendInt(dst, chunk.Identifier.ID, 10)
+		dst = append(dst, `,"states":`...)
+		dst = appendRefs(dst, chunk.States)
+		dst = append(dst, `,"timestamp":`...)
+		dst = strconv.AppendInt(dst, chunk.Identifier.Timestamp, 10)
+		dst = append(dst, '}')
+	}
+	dst = append(dst, `],"contact":`...)
+	dst = appendString(dst, c.Contact)
+	dst = append(dst, `,"states":`...)
+	dst = appendRefs(dst, c.States)
+	return append(dst, '}')
+}
+
+func appendCovers(dst []byte, covers []Cover) []byte {
+	dst = append(dst, '[')
+	for i, cover := range covers {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, '[')
+		dst = appendString(dst, cover.Incarnation)
+		dst = append(dst, ',')
+		dst = strconv.AppendInt(dst, cover.From, 10)
+		dst = append(dst, ',')
+		dst = strconv.AppendInt(dst, cover.To, 10)
+		dst = append(dst, ']')
+	}
+	return append(dst, ']')
+}
+
+func appendRefs(dst []byte, refs []StateRef) []byte {
+	dst = append(dst, '[')
+	for i := range refs {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = refs[i].append(dst)
+	}
+	return append(dst, ']')
+}
+
+func (r *StateRef) append(dst []byte) []byte {
+	dst = append(dst, '[')
+	dst = appendString(dst, r.Name)
+	for _, number := range []int64{r.First, r.Last, r.Items, r.Size} {
+		dst = append(dst, ',')
+		dst = strconv.AppendInt(dst, number, 10)
+	}
+	if len(r.Replaces) > 0 || r.Length > 0 {
+		dst = append(dst, ',')
+		dst = appendNames(dst, r.Replaces)
+	}
+	if r.Length > 0 {
+		dst = append(dst, ',')
+		dst = strconv.AppendInt(dst, r.Offset, 10)
+		dst = append(dst, ',')
+		dst = strconv.AppendInt(dst, r.Length, 10)
+	}
+	return append(dst, ']')
+}
+
+func appendNames(dst []byte, names []string) []byte {
+	dst = append(dst, '[')
+	for i, name := range names {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, name)
+	}
+	return append(dst, ']')
+}
+
+// headJSON mirrors the directory for decoding.
+type headJSON struct {
+	Absorbed      []string           `json:"absorbed"`
+	Conversations []conversationJSON `json:"conversations"`
+	Covers        []coverJSON        `json:"covers"`
+	Device        string             `json:"device"`
+	Incarnation   string             `json:"incarnation"`
+	Known         []coverJSON        `json:"known"`
+	Limit         int64              `json:"limit"`
+	Root          []refJSON          `json:"root"`
+	Sequence      int64              `json:"sequence"`
+}
+
+type conversationJSON struct {
+	Chunks []struct {
+		ID        int64     `json:"id"`
+		States    []refJSON `json:"states"`
+		Timestamp int64     `json:"timestamp"`
+	} `json:"chunks"`
+	Contact string    `json:"contact"`
+	States  []refJSON `json:"states"`
+}
+
+type (
+	coverJSON Cover
+	refJSON   StateRef
+)
+
+// UnmarshalJSON reads ["incarnation", from, to].
+func (c *coverJSON) UnmarshalJSON(text []byte) error {
+	fields := [3]any{&c.Incarnation, &c.From, &c.To}
+	list := fields[:]
+	if err := json.Unmarshal(text, &list); err != nil {
+		return err
+	}
+	if len(list) != 3 || c.From < 0 || c.To < c.From || c.To > MaxInteger {
+		return fmt.Errorf("%w: cover", ErrHead)
+	}
+	return nil
+}
+
+// UnmarshalJSON reads ["name", first, last, items, size, [replaces], offset, length].
+func (r *refJSON) UnmarshalJSON(text []byte) error {
+	fields := [8]any{&r.Name, &r.First, &r.Last, &r.Items, &r.Size, &r.Replaces, &r.Offset, &r.Length}
+	list := fields[:]
+	if err := json.Unmarshal(text, &list); err != nil {
+		return err
+	}
+	least, most := min(r.First, r.Items, r.Size, r.Offset, r.Length), max(r.Last, r.Items, r.Size, r.Offset, r.Length)
+	if len(list) < 5 || r.Name == "" || least < 0 || most > MaxInteger || r.Last < r.First {
+		return fmt.Errorf("%w: state", ErrHead)
+	}
+	return nil
+}
+
+// DecodeHead reads what Append wrote. Bodies and nothing else alias plaintext.
+// Every inline state lies within the bodies and every number within 0 to
+// [MaxInteger]; anything else is [ErrHead].
+func DecodeHead(plaintext []byte) (*Head, error) {
+	if len(plaintext) < 4 {
+		return nil, fmt.Errorf("%w: %d bytes", ErrHead, len(plaintext))
+	}
+	length := int64(binary.BigEndian.Uint32(plaintext))
+	if length > int64(len(plaintext))-4 {
+		return nil, fmt.Errorf("%w: directory of %d bytes in %d", ErrHead, length, len(plaintext))
+	}
+	var raw headJSON
+	if err := json.Unmarshal(plaintext[4:4+length], &raw); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrHead, err)
+	}
+	head := &Head{
+		Device: raw.Device, Incarnation: raw.Incarnation, Sequence: raw.Sequence, Limit: raw.Limit,
+		Absorbed: raw.Absorbed, Covers: covers(raw.Covers), Known: covers(raw.Known),
+		Root: refs(raw.Root), Bodies: plaintext[4+length:],
+	}
+	for _, conversation := range raw.Conversations {
+		head.Talks = append(head.Talks, conversation.plain())
+	}
+	if err := head.check(); err != nil {
+		return nil, err
+	}
+	return head, nil
+}
+
+func (c *conversationJSON) plain() HeadConversation {
+	talk := HeadConversation{Contact: c.Contact, States: refs(c.States)}
+	for _, chunk := range c.Chunks {
+		talk.Chunks = append(talk.Chunks, HeadChunk{
+			Identifier: ChunkIdentifier{ID: chunk.ID, Timestamp: chunk.Timestamp},
+			States:     refs(chunk.States),
+		})
+	}
+	return talk
+}
+
+func covers(list []coverJSON) []Cover {
+	var out []Cover
+	for _, cover := range list {
+		out = append(out, Cover(cover))
+	}
+	return out
+}
+
+func refs(list []refJSON) []StateRef {
+	var out []StateRef
+	for _, ref := range list {
+		out = append(out, StateRef(ref))
+	}
+	return out
+}
+
+func (h *Head) check() error {
+	if h.Device == "" || h.Incarnation == "" || !isInteger(h.Sequence) || !isInteger(h.Limit) {
+		return fmt.Errorf("%w: names no writer", ErrHead)
+	}
+	for i := range h.Talks {
+		for _, chunk := range h.Talks[i].Chunks {
+			if !isInteger(chunk.Identifier.ID) || !isInteger(chunk.Identifier.Timestamp) {
+				return fmt.Errorf("%w: chunk identifier", ErrHead)
+			}
+		}
+	}
+	for ref := range h.States() {
+		if ref.Offset+ref.Length > int64(len(h.Bodies)) {
+			return fmt.Errorf("%w: inline state outside the bodies", ErrHead)
+		}
+	}
+	return nil
+}
+
+// isInteger tells whether a number is one that a head may hold: JavaScript holds
+// larger ones inexactly, and canonical text writes them otherwise.
+func isInteger(n int64) bool { return 0 <= n && n <= MaxInteger }
+
+// States yields every state that the head names, of the root, of
+// conversations and of chunks, in that order within each conversation. The
+// yielded pointer may be used to change the reference.
+func (h *Head) States() func(yield func(*StateRef) bool) {
+	return func(yield func(*StateRef) bool) {
+		for i := range h.Root {
+			if !yield(&h.Root[i]) {
+				return
+			}
+		}
+		for t := range h.Talks {
+			for i := range h.Talks[t].States {
+				if !yield(&h.Talks[t].States[i]) {
+					return
+				}
+			}
+			for c := range h.Talks[t].Chunks {
+				for i := range h.Talks[t].Chunks[c].States {
+					if !yield(&h.Talks[t].Chunks[c].States[i]) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// Body returns the bytes of an inline state. It aliases Bodies.
+func (h *Head) Body(ref *StateRef) []byte { return h.Bodies[ref.Offset : ref.Offset+ref.Length] }
+
+// JoinCovers unites intervals of sequence numbers: sorted by incarnation,
+// overlapping and adjacent ones as one. The arguments stay as they are.
+func JoinCovers(lists ...[]Cover) []Cover {
+	all := slices.Concat(lists...)
+	slices.SortFunc(all, func(a, b Cover) int {
+		return cmp.Or(cmp.Compare(a.Incarnation, b.Incarnation), cmp.Compare(a.From, b.From))
+	})
+	var out []Cover
+	for _, cover := range all {
+		last := len(out) - 1
+		if last >= 0 && out[last].Incarnation == cover.Incarnation && cover.From <= out[last].To+1 {
+			out[last].To = max(out[last].To, cover.To)
+			continue
+		}
+		out = append(out, cover)
+	}
+	return out
+}
