@@ -1,0 +1,79 @@
+// Package all turns settings into stores: one line for each kind of place, written out, so that adding a provider means
+// writing its package and adding its lines here. In the import order it stands above the providers and below the agent,
+// which applies the decorators (count, limit, retry) to what Open returns, once.
+package all
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dm3sync/dm3sync/providers"
+	"github.com/dm3sync/dm3sync/providers/local"
+	"github.com/dm3sync/dm3sync/providers/memory"
+	"github.com/dm3sync/dm3sync/providers/s3"
+)
+
+// ErrUnknownKind is returned for a kind that isn't among [Kinds].
+var ErrUnknownKind = errors.New("all: unknown kind of provider")
+
+// Settings says which place to open; only the part that belongs to Kind is read.
+type Settings struct {
+	Kind  string // one of Kinds
+	Local Local
+	S3    S3
+}
+
+// Local is a folder.
+type Local struct {
+	Path    string // without a marker file it is refused, see [Create]
+	Options local.Options
+}
+
+// S3 is a bucket.
+type S3 struct {
+	Bucket  string
+	Options s3.Options
+}
+
+// Kinds returns the kinds that Open knows, in the order of its lines.
+func Kinds() []string { return []string{local.Kind, s3.Kind, memory.Kind} }
+
+// Open makes the store. It is bare: the caller adds decorators. No request is made, except that a folder must be there
+// (local.ErrNoFolder, which is transient). A memory store is new and empty each time.
+func Open(ctx context.Context, settings Settings) (providers.Store, error) {
+	switch settings.Kind {
+	case local.Kind:
+		return opened(local.New(settings.Local.Path, &settings.Local.Options))
+	case s3.Kind:
+		return opened(s3.New(ctx, settings.S3.Bucket, &settings.S3.Options))
+	case memory.Kind:
+		return memory.New(nil), nil
+	}
+	return nil, unknown(settings.Kind)
+}
+
+// Create makes the place ready for its first use, where that can be done for the user: a folder is made and marked. It may
+// be repeated, and does nothing for other kinds.
+func Create(_ context.Context, settings Settings) error {
+	switch settings.Kind {
+	case local.Kind:
+		return local.Create(settings.Local.Path)
+	case s3.Kind, memory.Kind:
+		return nil
+	}
+	return unknown(settings.Kind)
+}
+
+// opened keeps a nil pointer from becoming a store that is not nil.
+func opened[S providers.Store](store S, err error) (providers.Store, error) {
+	if err != nil {
+		return nil, err
+	}
+	return store, nil
+}
+
+func unknown(kind string) error {
+	return fmt.Errorf("%w %q; known are %s", ErrUnknownKind, kind, strings.Join(Kinds(), ", "))
+}
