@@ -1,0 +1,239 @@
+package cache
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// touchInterval bounds how often reading a blob writes to its file's time.
+const touchInterval = 5 * time.Minute
+
+// pinSuffix ends the file name of a pinned blob, so that pins outlive a restart
+// without a list of their own.
+const pinSuffix = ".p"
+
+// Blobs keeps the sealed bodies of states as files, within a budget of bytes.
+// The blob that was read the longest ago leaves first; pinned ones never leave.
+// Nothing is fsynced: whoever opens a blob verifies it, and treats damage like
+// absence (Remove, then fetch anew). Methods are safe for concurrent use.
+type Blobs struct {
+	folder string
+	budget int64
+	now    func() time.Time
+
+	mu     sync.Mutex // guards what follows and every rename and removal
+	order  order
+	bytes  int64
+	pinned blobCount
+	hits   uint64
+	misses uint64
+}
+
+type blobCount struct {
+	entries int
+	bytes   int64
+}
+
+// BlobStats says what Blobs holds and how often Get found something.
+type BlobStats struct {
+	Entries, PinnedEntries int
+	Bytes, PinnedBytes     int64
+	Hits, Misses           uint64 // since Open
+}
+
+// blobKey stands for a blob's name in memory and on disk: names are long, and
+// may differ in nothing but case, which some file systems can't tell apart.
+type blobKey [16]byte
+
+func keyOf(name string) blobKey {
+	sum := sha256.Sum256([]byte(name))
+	return blobKey(sum[:16])
+}
+
+// path is where a blob's file stands.
+func (b *Blobs) path(key blobKey, pinned bool) string {
+	text := hex.EncodeToString(key[:])
+	if pinned {
+		return filepath.Join(b.folder, text[:2], text+pinSuffix)
+	}
+	return filepath.Join(b.folder, text[:2], text)
+}
+
+// Put keeps sealed under a name (any text), in place of what was there, and
+// counts as reading it. A blob that was pinned stays pinned. Blobs that were
+// read earlier leave to make room; one that is not pinned and larger than the
+// whole budget is not kept, which is no error.
+func (b *Blobs) Put(name string, sealed []byte, pinned bool) error {
+	size := int64(len(sealed))
+	if size > b.budget && !pinned {
+		b.mu.Lock()
+		_, held := b.order.find(keyOf(name))
+		b.mu.Unlock()
+		if !held {
+			return nil
+		}
+	}
+	temporary, err := b.writeTemporary(sealed)
+	if err != nil {
+		return fmt.Errorf("cache: writing blob: %w", err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.install(keyOf(name), temporary, size, pinned); err != nil {
+		return errors.Join(fmt.Errorf("cache: writing blob: %w", err), os.Remove(temporary))
+	}
+	b.evict()
+	return nil
+}
+
+func (b *Blobs) writeTemporary(sealed []byte) (path string, err error) {
+	file, err := os.CreateTemp(filepath.Join(b.folder, temporaryFolder), "")
+	if err != nil {
+		return "", err
+	}
+	_, err = file.Write(sealed)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(file.Name()))
+	}
+	return file.Name(), nil
+}
+
+// install renames a whole file to its place and takes it into the order.
+func (b *Blobs) install(key blobKey, temporary string, size int64, pinned bool) error {
+	if at, held := b.order.find(key); held {
+		pinned = pinned || b.order.items[at].pinned
+		if err := b.drop(at); err != nil {
+			return err
+		}
+	}
+	path := b.path(key, pinned)
+	err := os.Rename(temporary, path)
+	if errors.Is(err, os.ErrNotExist) {
+		if err = os.Mkdir(filepath.Dir(path), folderMode); err == nil {
+			err = os.Rename(temporary, path)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	b.take(item{key: key, size: size, pinned: pinned, read: b.now().Unix()})
+	return nil
+}
+
+// Get returns the blob of a name and marks it as read.
+func (b *Blobs) Get(name string) ([]byte, bool) {
+	key := keyOf(name)
+	b.mu.Lock()
+	at, held := b.order.find(key)
+	if !held {
+		b.misses++
+		b.mu.Unlock()
+		return nil, false
+	}
+	b.order.toFront(at)
+	b.touch(&b.order.items[at])
+	path := b.path(key, b.order.items[at].pinned)
+	b.mu.Unlock()
+
+	sealed, err := os.ReadFile(path)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if errors.Is(err, os.ErrNotExist) {
+		sealed, err = b.readAgain(key)
+	}
+	if err != nil {
+		b.misses++
+		return nil, false
+	}
+	b.hits++
+	return sealed, true
+}
+
+// readAgain reads while nobody can pin, evict or replace; a file that is missing
+// now was taken by somebody else, and is forgotten.
+func (b *Blobs) readAgain(key blobKey) ([]byte, error) {
+	at, held := b.order.find(key)
+	if !held {
+		return nil, os.ErrNotExist
+	}
+	sealed, err := os.ReadFile(b.path(key, b.order.items[at].pinned))
+	if errors.Is(err, os.ErrNotExist) {
+		b.release(at)
+	}
+	return sealed, err
+}
+
+// touch writes the time of reading to the file now and then: only the order
+// after a restart needs it, so a failure costs no more than that.
+func (b *Blobs) touch(it *item) {
+	now := b.now()
+	if now.Unix()-it.read < int64(touchInterval/time.Second) {
+		return
+	}
+	it.read = now.Unix()
+	_ = os.Chtimes(b.path(it.key, it.pinned), now, now)
+}
+
+// Has reports whether a blob of this name is kept; it does not mark it as read.
+func (b *Blobs) Has(name string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, held := b.order.find(keyOf(name))
+	return held
+}
+
+// Pin keeps a blob from leaving; a name that is not kept is fine.
+func (b *Blobs) Pin(name string) error { return b.setPin(name, true) }
+
+// Unpin lets a blob leave again when there is need of room; it counts as reading.
+func (b *Blobs) Unpin(name string) error { return b.setPin(name, false) }
+
+func (b *Blobs) setPin(name string, pinned bool) error {
+	key := keyOf(name)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	at, held := b.order.find(key)
+	if !held || b.order.items[at].pinned == pinned {
+		return nil
+	}
+	if err := os.Rename(b.path(key, !pinned), b.path(key, pinned)); err != nil {
+		return fmt.Errorf("cache: pinning blob: %w", err)
+	}
+	it := b.order.items[at]
+	b.release(at)
+	it.pinned = pinned
+	b.take(it)
+	b.evict()
+	return nil
+}
+
+// Remove drops a blob, pinned or not; a name that is not kept is fine.
+func (b *Blobs) Remove(name string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	at, held := b.order.find(keyOf(name))
+	if !held {
+		return nil
+	}
+	if err := b.drop(at); err != nil {
+		return fmt.Errorf("cache: removing blob: %w", err)
+	}
+	return nil
+}
+
+// Stats returns the present figures.
+func (b *Blobs) Stats() BlobStats {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return BlobStats{
+		Entries: b.order.len(), PinnedEntries: b.pinned.entries,
+		Bytes: b.bytes, PinnedBytes: b.pinned.bytes,
+		Hits: b.hits, Misses: b.misses,
+	}
+}

@@ -1,0 +1,156 @@
+package cache
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+)
+
+const replayBuffer = 256 << 10
+
+// Read appends the entry to dst and returns the longer slice. It fails with
+// ErrNotFound for an unknown or forgotten entry and with ErrDamaged when the
+// checksum does not fit.
+func (j *Journal) Read(dst []byte, id EntryID) ([]byte, error) {
+	sealed, err := j.read(dst, uint64(id))
+	if err != nil {
+		return dst, fmt.Errorf("cache: reading journal entry %d: %w", id, err)
+	}
+	return sealed, nil
+}
+
+func (j *Journal) read(dst []byte, id uint64) (sealed []byte, err error) {
+	j.mu.Lock()
+	if j.closed {
+		j.mu.Unlock()
+		return nil, ErrClosed
+	}
+	s, at := j.segmentOf(id)
+	if at < 0 || s.slots[at].forgotten() {
+		j.mu.Unlock()
+		return nil, ErrNotFound
+	}
+	entry := s.slots[at]
+	s.readers++
+	j.mu.Unlock()
+	defer func() { err = errors.Join(err, j.leave(s)) }()
+
+	file, err := os.Open(s.path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	begin, size := len(dst), frameHeaderSize+entry.length()
+	dst = slices.Grow(dst, size)[:begin+size]
+	if _, err := file.ReadAt(dst[begin:], int64(entry.offset)); err != nil {
+		return nil, damageIfShort(err)
+	}
+	f, ok := parseFrame(dst[begin:])
+	if !ok || f.id != id {
+		return nil, ErrDamaged
+	}
+	return append(dst[:begin], f.payload...), nil
+}
+
+// leave ends reading a segment; the last reader removes it if it was retired.
+func (j *Journal) leave(s *segment) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s.readers--
+	return s.removeIfUnread()
+}
+
+// Replay calls visit for every entry that is not forgotten, in the order of
+// numbers, and ends with visit's first error. sealed is valid during the call
+// only. Entries that are appended meanwhile may be missing; entries forgotten
+// meanwhile may still come. visit may use the journal. An entry whose checksum
+// no longer fits is passed over and counted in Stats; Read on it tells.
+func (j *Journal) Replay(visit func(id EntryID, sealed []byte) error) error {
+	j.mu.Lock()
+	if j.closed {
+		j.mu.Unlock()
+		return fmt.Errorf("cache: replaying journal: %w", ErrClosed)
+	}
+	segments := slices.Clone(j.segments)
+	for _, s := range segments {
+		s.readers++
+	}
+	j.mu.Unlock()
+	var err error
+	for _, s := range segments {
+		if err == nil {
+			err = j.replaySegment(s, visit)
+		}
+		err = errors.Join(err, j.leave(s))
+	}
+	return err
+}
+
+func (j *Journal) replaySegment(s *segment, visit func(EntryID, []byte) error) (err error) {
+	j.mu.Lock()
+	slots := slices.Clone(s.slots)
+	j.mu.Unlock()
+	file, err := os.Open(s.path)
+	if err != nil {
+		return fmt.Errorf("cache: replaying journal: %w", err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	reader := frameReader{input: bufio.NewReaderSize(file, replayBuffer)}
+	for _, entry := range slots {
+		if entry.forgotten() {
+			continue
+		}
+		sealed, err := reader.next(entry)
+		if errors.Is(err, ErrDamaged) {
+			j.mu.Lock()
+			j.damaged++
+			j.mu.Unlock()
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("cache: replaying journal: %w", err)
+		}
+		if err := visit(EntryID(entry.id), sealed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// frameReader reads the frames of slots that ascend.
+type frameReader struct {
+	input  *bufio.Reader
+	offset int64
+	buffer []byte
+}
+
+func (r *frameReader) next(entry slot) ([]byte, error) {
+	skipped, err := r.input.Discard(int(int64(entry.offset) - r.offset))
+	r.offset += int64(skipped)
+	if err != nil {
+		return nil, damageIfShort(err)
+	}
+	size := frameHeaderSize + entry.length()
+	r.buffer = slices.Grow(r.buffer[:0], size)[:size]
+	read, err := io.ReadFull(r.input, r.buffer)
+	r.offset += int64(read)
+	if err != nil {
+		return nil, damageIfShort(err)
+	}
+	f, ok := parseFrame(r.buffer)
+	if !ok || f.id != entry.id {
+		return nil, ErrDamaged
+	}
+	return f.payload, nil
+}
+
+// damageIfShort takes a file that ends too early for damage.
+func damageIfShort(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return ErrDamaged
+	}
+	return err
+}

@@ -1,0 +1,139 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sort"
+)
+
+// reserveStep is how much space a segment takes from the disk at a time. A write
+// inside reserved space changes no file size, which makes syncing it cheaper.
+const reserveStep = 1 << 20
+
+// segmentFile is what the journal asks of a file; tests make it fail.
+type segmentFile interface {
+	WriteAt(data []byte, offset int64) (int, error)
+	Sync() error // the data and what is needed to read it
+	Reserve(offset, length int64) error
+	Truncate(size int64) error
+	Close() error
+}
+
+func openSegmentFile(path string) (segmentFile, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
+	if err != nil {
+		return nil, err
+	}
+	return &dataFile{File: file, descriptor: file.Fd()}, nil
+}
+
+// dataFile is a segmentFile on the disk; Sync and Reserve differ by system.
+type dataFile struct {
+	*os.File
+	descriptor uintptr // os.File.Fd would ask for it again at each sync
+}
+
+const segmentSuffix = ".journal"
+
+func segmentPath(folder string, first uint64) string {
+	return filepath.Join(folder, fmt.Sprintf("%016x%s", first, segmentSuffix))
+}
+
+// syncFolder makes names durable. Windows has no such thing, and needs none.
+func syncFolder(folder string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	file, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Sync(), file.Close())
+}
+
+// slot is where an entry stands in its segment: 16 bytes.
+type slot struct {
+	id     uint64
+	offset uint32
+	size   uint32 // of the payload; the highest bit marks it as forgotten
+}
+
+const forgottenBit = 1 << 31
+
+func (s slot) forgotten() bool { return s.size&forgottenBit != 0 }
+func (s slot) length() int     { return int(s.size &^ forgottenBit) }
+
+// segment is one file. Journal.mu guards it, but for file and reserved, which
+// belong to whoever commits.
+type segment struct {
+	first uint64
+	path  string
+	slots []slot // by number
+	live  int    // slots that are not forgotten
+	end   int64  // after the last frame that was written
+	dirty bool   // written and not synced: forgets only
+
+	forgets map[*segment]struct{} // other segments that it holds forgets for
+	readers int
+	retired bool // to be removed when nobody reads it
+
+	file     segmentFile // open in the last segment only
+	reserved int64
+}
+
+func newSegment(folder string, first uint64) *segment {
+	return &segment{first: first, path: segmentPath(folder, first), forgets: make(map[*segment]struct{})}
+}
+
+// find returns the index of an entry in slots, or -1.
+func (s *segment) find(id uint64) int {
+	at := s.search(id)
+	if at < len(s.slots) && s.slots[at].id == id {
+		return at
+	}
+	return -1
+}
+
+// search returns the index of the first slot whose number is id or more.
+// Numbers mostly follow one another, so it tries that first.
+func (s *segment) search(id uint64) int {
+	if len(s.slots) == 0 || id <= s.slots[0].id {
+		return 0
+	}
+	if guess := id - s.slots[0].id; guess < uint64(len(s.slots)) && s.slots[guess].id == id {
+		return int(guess)
+	}
+	return sort.Search(len(s.slots), func(i int) bool { return s.slots[i].id >= id })
+}
+
+// forgetSlot marks one entry, and reports whether it was not marked before.
+func (s *segment) forgetSlot(at int) bool {
+	if s.slots[at].forgotten() {
+		return false
+	}
+	s.slots[at].size |= forgottenBit
+	s.live--
+	return true
+}
+
+// forgotten lists all forgotten entries as ranges.
+func (s *segment) forgotten() (ranges []idRange) {
+	for _, entry := range s.slots {
+		if entry.forgotten() {
+			ranges = addToRanges(ranges, entry.id)
+		}
+	}
+	return ranges
+}
+
+// addToRanges lengthens the last range where the number follows it.
+func addToRanges(ranges []idRange, id uint64) []idRange {
+	if last := len(ranges) - 1; last >= 0 && ranges[last].start+uint64(ranges[last].count) == id {
+		ranges[last].count++
+		return ranges
+	}
+	return append(ranges, idRange{start: id, count: 1})
+}
