@@ -1,0 +1,153 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/dm3sync/dm3sync/cache"
+	"github.com/dm3sync/dm3sync/internal/container"
+)
+
+// entry is a journalled item that no state at the provider is known to carry.
+type entry struct {
+	id        cache.EntryID
+	timestamp int64
+	size      int64
+}
+
+// journalled is the content of a journal entry.
+type journalled struct {
+	tombstone bool
+	contact   string
+	envelope  container.Envelope // without JSON for a tombstone
+}
+
+const (
+	journalMessage   = 1
+	journalTombstone = 2
+	journalHeader    = 1 + 8 + sha256.Size + 2
+)
+
+var errJournalEntry = errors.New("journal entry has another layout than expected")
+
+// Append keeps items. It returns after all of them are durable in the journal,
+// or with an error and none of them promised. Items that are there already
+// are welcome: passes unite them. A message above the chunk limit is refused
+// with a TooLargeError before anything is stored.
+func (e *Engine) Append(ctx context.Context, items ...Item) error {
+	limit := e.Limit()
+	contents := make([]journalled, len(items))
+	for i, item := range items {
+		if size := len(item.Envelope.JSON); size > limit {
+			return &TooLargeError{Size: size, Limit: limit}
+		}
+		contents[i] = journalled{contact: item.Contact, envelope: item.Envelope}
+	}
+	return e.journal(ctx, contents)
+}
+
+// Remove deletes a message for ever on all devices, by its hash and timestamp.
+// It is durable when it returns.
+func (e *Engine) Remove(ctx context.Context, contact string, tombstones ...container.Tombstone) error {
+	contents := make([]journalled, len(tombstones))
+	for i, tombstone := range tombstones {
+		contents[i] = journalled{tombstone: true, contact: contact,
+			envelope: container.Envelope{Hash: tombstone.Hash, Timestamp: tombstone.Timestamp}}
+	}
+	return e.journal(ctx, contents)
+}
+
+func (e *Engine) journal(ctx context.Context, contents []journalled) error {
+	if e.stopped.Err() != nil {
+		return ErrClosed
+	}
+	if len(contents) == 0 {
+		return nil
+	}
+	sealed := make([][]byte, len(contents))
+	var plain []byte
+	for i := range contents {
+		plain = contents[i].append(plain[:0])
+		var err error
+		if sealed[i], err = e.o.Sealer.SealRecord(nil, "journal", plain); err != nil {
+			return fmt.Errorf("engine: seal journal entry: %w", err)
+		}
+	}
+	first, err := e.o.Cache.Journal().Append(ctx, sealed...)
+	if err != nil {
+		return fmt.Errorf("engine: append: %w", err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i := range contents {
+		e.enqueue(first+cache.EntryID(i), &contents[i])
+	}
+	e.announce()
+	return nil
+}
+
+// enqueue adds a durable entry to what wants to be pushed. The caller holds e.mu.
+func (e *Engine) enqueue(id cache.EntryID, content *journalled) {
+	size := int64(len(content.envelope.JSON))
+	e.pending[content.contact] = append(e.pending[content.contact], entry{id: id, timestamp: content.envelope.Timestamp, size: size})
+	e.count++
+	e.bytes += size
+	e.largest = max(e.largest, size)
+}
+
+// openJournal finds what earlier runs acknowledged and did not see confirmed.
+func (e *Engine) openJournal() error {
+	return e.o.Cache.Journal().Replay(func(id cache.EntryID, sealed []byte) error {
+		content, err := e.openEntry(sealed)
+		if err != nil {
+			e.problem(Problem{Kind: "journal", Object: fmt.Sprint(id), Detail: "a journal entry can't be opened; it stays there untouched: " + err.Error()})
+			return nil
+		}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.enqueue(id, &content)
+		return nil
+	})
+}
+
+func (e *Engine) openEntry(sealed []byte) (journalled, error) {
+	plain, err := e.o.Sealer.OpenRecord(nil, "journal", sealed)
+	if err != nil {
+		return journalled{}, err
+	}
+	return decodeJournalled(plain)
+}
+
+// append writes kind, timestamp, hash, contact length, contact and envelope.
+func (j *journalled) append(dst []byte) []byte {
+	kind := byte(journalMessage)
+	if j.tombstone {
+		kind = journalTombstone
+	}
+	dst = append(dst, kind)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(j.envelope.Timestamp))
+	dst = append(dst, j.envelope.Hash[:]...)
+	dst = binary.BigEndian.AppendUint16(dst, uint16(len(j.contact)))
+	dst = append(dst, j.contact...)
+	return append(dst, j.envelope.JSON...)
+}
+
+// decodeJournalled reads what append wrote; the envelope aliases plain.
+func decodeJournalled(plain []byte) (journalled, error) {
+	if len(plain) < journalHeader || plain[0] != journalMessage && plain[0] != journalTombstone {
+		return journalled{}, errJournalEntry
+	}
+	j := journalled{tombstone: plain[0] == journalTombstone}
+	j.envelope.Timestamp = int64(binary.BigEndian.Uint64(plain[1:]))
+	copy(j.envelope.Hash[:], plain[9:])
+	length := int(binary.BigEndian.Uint16(plain[9+sha256.Size:]))
+	if len(plain) < journalHeader+length || j.envelope.Timestamp < 0 {
+		return journalled{}, errJournalEntry
+	}
+	j.contact = string(plain[journalHeader : journalHeader+length])
+	j.envelope.JSON = plain[journalHeader+length:]
+	return j, nil
+}

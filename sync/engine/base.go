@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+
+	"github.com/dm3sync/dm3sync/cache"
+	"github.com/dm3sync/dm3sync/internal/container"
+)
+
+// known is one item of the base: an item that this device saw in a chunk at
+// the provider. Its digest tells whether the envelope is still the same.
+type known struct {
+	hash      container.MessageHash
+	timestamp int64
+	digest    [8]byte // of the envelope's JSON; zero for a tombstone
+	flags     byte
+}
+
+const (
+	knownTombstone = 1 << iota
+	knownMissing   // the provider does not show it any more
+)
+
+const knownSize = sha256.Size + 8 + 8 + 1
+
+func knownMessage(envelope *container.Envelope) known {
+	sum := sha256.Sum256(envelope.JSON)
+	return known{hash: envelope.Hash, timestamp: envelope.Timestamp, digest: [8]byte(sum[:])}
+}
+
+func knownRemoval(tombstone container.Tombstone) known {
+	return known{hash: tombstone.Hash, timestamp: tombstone.Timestamp, flags: knownTombstone}
+}
+
+// itemsOf lists the items of a chunk state as the base keeps them.
+func itemsOf(chunk *container.Chunk) []known {
+	items := make([]known, 0, len(chunk.Messages)+len(chunk.Tombstones))
+	for i := range chunk.Messages {
+		items = append(items, knownMessage(&chunk.Messages[i]))
+	}
+	for _, tombstone := range chunk.Tombstones {
+		items = append(items, knownRemoval(tombstone))
+	}
+	return items
+}
+
+// base reads the items of a chunk that this device ever saw, sorted by hash,
+// tombstones after messages.
+func (e *Engine) base(key container.Key) ([]known, error) {
+	plain, _, err := e.record("base", string(key))
+	if err != nil {
+		return nil, err
+	}
+	items := make([]known, 0, len(plain)/knownSize)
+	for ; len(plain) >= knownSize; plain = plain[knownSize:] {
+		item := known{
+			timestamp: int64(binary.BigEndian.Uint64(plain[32:])),
+			digest:    [8]byte(plain[40:48]), flags: plain[48],
+		}
+		copy(item.hash[:], plain)
+		items = append(items, item)
+	}
+	return items, nil
+}
+
+func compareKnown(a, b known) int {
+	if order := bytes.Compare(a.hash[:], b.hash[:]); order != 0 {
+		return order
+	}
+	return int(a.flags&knownTombstone) - int(b.flags&knownTombstone)
+}
+
+// joinKnown unites sorted items with others, which win where both stand.
+func joinKnown(items, add []known) []known {
+	items = append(slices.Clone(items), add...)
+	slices.SortStableFunc(items, compareKnown)
+	out := items[:0]
+	for _, item := range items {
+		if last := len(out) - 1; last >= 0 && compareKnown(out[last], item) == 0 {
+			out[last] = item
+			continue
+		}
+		out = append(out, item)
+	}
+	return out
+}
+
+func (e *Engine) putBase(tx *cache.Tx, key container.Key, items []known) error {
+	plain := make([]byte, 0, len(items)*knownSize)
+	for i := range items {
+		plain = append(plain, items[i].hash[:]...)
+		plain = binary.BigEndian.AppendUint64(plain, uint64(items[i].timestamp))
+		plain = append(plain, items[i].digest[:]...)
+		plain = append(plain, items[i].flags)
+	}
+	return e.putRecord(tx, "base", string(key), plain)
+}
+
+// contains tells whether a sorted base shows an item just as it is.
+func contains(items []known, want known) bool {
+	at, found := slices.BinarySearchFunc(items, want, compareKnown)
+	return found && items[at].digest == want.digest && items[at].flags&knownMissing == 0
+}

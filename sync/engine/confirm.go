@@ -1,0 +1,151 @@
+package engine
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/dm3sync/dm3sync/cache"
+	"github.com/dm3sync/dm3sync/internal/container"
+	"github.com/dm3sync/dm3sync/sync/reconcile"
+)
+
+// look reads the heads once more and lets the journal forget what it may
+// (invariant 2). It returns how many items were confirmed.
+func (e *Engine) look(ctx context.Context) (int, error) {
+	if _, err := e.pull(ctx); err != nil {
+		return 0, err
+	}
+	return e.confirm()
+}
+
+// confirm goes through what was written before the last look. An item whose
+// chunk still is the one that covers it leaves the journal; any other one is
+// pending again and goes to the chunk that covers it now.
+func (e *Engine) confirm() (int, error) {
+	confirmed := 0
+	e.mu.Lock()
+	owed := e.owed
+	e.owed = nil
+	e.mu.Unlock()
+	for i, b := range owed {
+		if b.look >= e.passes || !e.isShown(b.head) {
+			e.mu.Lock()
+			e.owed = append(e.owed, b)
+			e.mu.Unlock()
+			continue
+		}
+		n, err := e.confirmBatch(b)
+		if err != nil {
+			e.mu.Lock()
+			e.owed = append(e.owed, owed[i:]...)
+			e.mu.Unlock()
+			return confirmed, err
+		}
+		confirmed += n
+	}
+	return confirmed, nil
+}
+
+// isShown tells whether a listing showed a head, or one that stands for it.
+func (e *Engine) isShown(name string) bool {
+	if name == "" {
+		return true
+	}
+	incarnation, sequence, ok := container.ParseHeadName(name)
+	if !ok {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, live := range e.heads {
+		if !live.shown {
+			continue
+		}
+		for _, cover := range live.covers {
+			if cover.Incarnation == incarnation && cover.From <= sequence && sequence <= cover.To {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (e *Engine) confirmBatch(b batch) (int, error) {
+	var ids []cache.EntryID
+	var bytes int64
+	bases := make(map[container.Key][]known)
+	again := make(map[string][]entry)
+	for contact, items := range b.items {
+		extents := e.extents(contact)
+		for _, item := range items {
+			at := reconcile.Covering(extents, item.timestamp)
+			if at < 0 || extents[at].Identifier != item.chunk {
+				again[contact] = append(again[contact], item.entry)
+				continue
+			}
+			ids = append(ids, item.id)
+			bytes += item.size
+			key := e.chunkKey(contact, item.chunk)
+			bases[key] = append(bases[key], item.item)
+		}
+	}
+	if err := e.remember(bases); err != nil {
+		return 0, err
+	}
+	if len(ids) > 0 {
+		if err := e.o.Cache.Journal().Forget(ids...); err != nil {
+			return 0, fmt.Errorf("engine: forget journal entries: %w", err)
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.count -= len(ids)
+	e.bytes -= bytes
+	for contact, entries := range again {
+		e.pending[contact] = append(e.pending[contact], entries...)
+	}
+	return len(ids), nil
+}
+
+func (e *Engine) extents(contact string) []reconcile.Extent {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.catalogue.Conversations[contact].Extents()
+}
+
+// remember adds items to the bases of their chunks in one transaction.
+func (e *Engine) remember(bases map[container.Key][]known) error {
+	e.mu.Lock()
+	largest := e.largest
+	e.mu.Unlock()
+	for key, items := range bases {
+		old, err := e.base(key)
+		if err != nil {
+			return err
+		}
+		bases[key] = joinKnown(old, items)
+	}
+	err := e.o.Cache.Records().Update(func(tx *cache.Tx) error {
+		for key, items := range bases {
+			if err := e.putBase(tx, key, items); err != nil {
+				return err
+			}
+		}
+		return e.putRecord(tx, "meta", "largest", binary.BigEndian.AppendUint64(nil, uint64(largest)))
+	})
+	if err != nil {
+		return fmt.Errorf("engine: remember items: %w", err)
+	}
+	return nil
+}
+
+func isAny(err error, targets ...error) bool {
+	for _, target := range targets {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}

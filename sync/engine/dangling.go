@@ -1,0 +1,241 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dm3sync/dm3sync/internal/container"
+	"github.com/dm3sync/dm3sync/sync/reconcile"
+)
+
+// dangles takes the error of work on a conversation, contact "" for the root.
+// That a state is not there mostly means that another device replaced it since
+// the last look, so the work is left for after the next one; any other error
+// is returned.
+func (e *Engine) dangles(contact string, err error) error {
+	if !absent(err) {
+		return err
+	}
+	if _, known := e.dangling[contact]; !known {
+		e.dangling[contact] = e.passes
+	}
+	return nil
+}
+
+// resolveDangling looks after states that were still not found after another
+// look at the heads.
+func (e *Engine) resolveDangling(ctx context.Context) error {
+	for _, contact := range slices.Sorted(maps.Keys(e.dangling)) {
+		if e.dangling[contact] >= e.passes {
+			continue
+		}
+		if err := e.resolve(ctx, contact); err != nil {
+			return err
+		}
+		delete(e.dangling, contact)
+	}
+	return nil
+}
+
+// resolve finds out, for every object that the catalogue names in a
+// conversation (or the root), whether it is there. One that is gone is written
+// again from the cache; else, when what is left shows everything that was in
+// it, it counts as replaced; else it is reported.
+func (e *Engine) resolve(ctx context.Context, contact string) error {
+	out, _ := e.newOutgoing(ctx)
+	conversation := e.snapshot(contact)
+	if conversation == nil {
+		conversation = &reconcile.Conversation{}
+	}
+	for _, chunk := range conversation.Chunks {
+		gone, err := e.goneStates(ctx, e.chunkKey(contact, chunk.Identifier), chunk.States)
+		if err != nil {
+			return err
+		}
+		if err := e.resolveChunk(ctx, out, contact, chunk, gone); err != nil {
+			return err
+		}
+	}
+	if contact != "" {
+		if err := e.resolveList(ctx, out, conversation); err != nil {
+			return err
+		}
+	}
+	if err := e.resolveRoot(ctx, out); err != nil {
+		return err
+	}
+	return e.publish(ctx, out)
+}
+
+// goneStates asks for each object by name and heals from the cache what it can.
+func (e *Engine) goneStates(ctx context.Context, key container.Key, states []reconcile.State) (gone []reconcile.State, err error) {
+	for _, state := range states {
+		object := string(key) + "/" + state.Name
+		if state.Inline() {
+			continue // heads are looked after by pull
+		}
+		_, err := e.o.Store.GetRange(ctx, object, 0, 1)
+		if err == nil {
+			continue
+		}
+		if !absent(err) {
+			return nil, fmt.Errorf("engine: look for %s: %w", object, err)
+		}
+		if sealed, ok := e.o.Cache.Blobs().Get(object); ok {
+			if err := e.putWhole(ctx, object, sealed, true); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		gone = append(gone, state)
+	}
+	return gone, nil
+}
+
+// resolveChunk decides what became of gone states of one chunk.
+func (e *Engine) resolveChunk(ctx context.Context, out *outgoing, contact string, chunk reconcile.Chunk, gone []reconcile.State) error {
+	if len(gone) == 0 {
+		return nil
+	}
+	key := e.chunkKey(contact, chunk.Identifier)
+	prefix := string(key) + "/"
+	left := slices.DeleteFunc(slices.Clone(chunk.States), func(s reconcile.State) bool {
+		return slices.ContainsFunc(gone, func(g reconcile.State) bool { return g.Name == s.Name })
+	})
+	for object, err := range e.o.Store.List(ctx, prefix) {
+		if err != nil {
+			return fmt.Errorf("engine: list chunk: %w", err)
+		}
+		name := strings.TrimPrefix(object.Name, prefix)
+		if slices.ContainsFunc(chunk.States, func(s reconcile.State) bool { return s.Name == name }) {
+			continue
+		}
+		if err := e.adoptObject(ctx, out, object.Name); err != nil {
+			return err
+		}
+	}
+	if found := out.news.Conversations[contact].Chunk(chunk.Identifier); found != nil {
+		left = append(left, found.States...)
+	}
+	replaced, err := e.outlived(ctx, contact, chunk.Identifier, left, gone)
+	if err != nil {
+		return err
+	}
+	if !replaced {
+		for _, state := range gone {
+			e.problem(Problem{Kind: "missing", Object: prefix + state.Name, Contact: contact, Detail: "the provider no longer has this object and nothing that is there replaces it"})
+		}
+		return nil
+	}
+	heir := left[0]
+	heir.Replaces = append(slices.Clone(heir.Replaces), names(gone)...)
+	if heir.Inline() {
+		body, err := e.inlineBody(ctx, heir)
+		if err != nil {
+			return err
+		}
+		out.bodies[heir.Name] = body
+	}
+	out.news.AddChunk(contact, chunk.Identifier, heir)
+	return nil
+}
+
+// outlived tells whether the states that are left show all that was in those
+// that are gone: one of them names them as replaced, or the base misses nothing.
+func (e *Engine) outlived(ctx context.Context, contact string, identifier container.ChunkIdentifier, left, gone []reconcile.State) (bool, error) {
+	if len(left) == 0 {
+		return false, nil
+	}
+	shown := make(map[container.MessageHash]bool)
+	named := make(map[string]bool)
+	for _, state := range left {
+		chunk, _, err := e.chunkState(ctx, contact, identifier, state)
+		if err != nil {
+			return false, err
+		}
+		for _, item := range itemsOf(chunk) {
+			shown[item.hash] = true
+		}
+		for _, name := range chunk.Replaces {
+			named[name] = true
+		}
+	}
+	unnamed := slices.ContainsFunc(gone, func(s reconcile.State) bool { return !named[s.Name] })
+	if !unnamed {
+		return true, nil
+	}
+	base, err := e.base(e.chunkKey(contact, identifier))
+	if err != nil || len(base) == 0 {
+		return false, err
+	}
+	var items int64
+	for _, state := range gone {
+		items = max(items, state.Items)
+	}
+	lost := slices.ContainsFunc(base, func(item known) bool { return !shown[item.hash] })
+	return !lost && int64(len(shown)) >= items, nil
+}
+
+// resolveList writes the list of a conversation anew when a state of it is
+// gone: the catalogue knows its chunks.
+func (e *Engine) resolveList(ctx context.Context, out *outgoing, conversation *reconcile.Conversation) error {
+	key := e.conversationKey(conversation.Contact)
+	gone, err := e.goneStates(ctx, key, conversation.States)
+	if err != nil || len(gone) == 0 {
+		return err
+	}
+	list := &container.Conversation{Contact: conversation.Contact, Replaces: names(gone)}
+	for _, chunk := range conversation.Chunks {
+		list.Chunks = append(list.Chunks, chunk.Identifier)
+	}
+	state, up, err := e.writeList(out, container.KindConversation, key, list.AppendJSON(nil), gone)
+	if err != nil {
+		return err
+	}
+	out.news.AddConversation(conversation.Contact, state)
+	if up != nil {
+		out.conversations = append(out.conversations, *up)
+	}
+	return nil
+}
+
+// resolveRoot does the same for the root.
+func (e *Engine) resolveRoot(ctx context.Context, out *outgoing) error {
+	e.mu.Lock()
+	states := slices.Clone(e.catalogue.Root)
+	e.mu.Unlock()
+	gone, err := e.goneStates(ctx, e.o.Root, states)
+	if err != nil || len(gone) == 0 {
+		return err
+	}
+	contacts := e.contacts()
+	root := &container.Root{Account: e.o.Account, Conversations: contacts, Names: contacts, Replaces: names(gone)}
+	state, up, err := e.writeList(out, container.KindRoot, e.o.Root, root.AppendJSON(nil), gone)
+	if err != nil {
+		return err
+	}
+	out.news.AddRoot(state)
+	out.rootUpload = up
+	return nil
+}
+
+// inlineBody returns the stored body of an inline state, as a head carries it.
+func (e *Engine) inlineBody(ctx context.Context, state reconcile.State) ([]byte, error) {
+	head, err := e.decodedHead(ctx, state.Head)
+	if err != nil {
+		return nil, err
+	}
+	return bodyIn(head, state)
+}
+
+func bodyIn(head *container.Head, state reconcile.State) ([]byte, error) {
+	for ref := range head.States() {
+		if ref.Name == state.Name && ref.Length > 0 {
+			return head.Body(ref), nil
+		}
+	}
+	return nil, fmt.Errorf("engine: state %s is not in its head: %w", state.Name, errGone)
+}

@@ -1,0 +1,246 @@
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/dm3sync/dm3sync/cache"
+	"github.com/dm3sync/dm3sync/internal/container"
+	"github.com/dm3sync/dm3sync/sync/reconcile"
+)
+
+// Engine runs one account. Its methods may be called from many goroutines;
+// passes run one at a time. Close it to release its goroutines; the cache and
+// the store belong to the caller.
+type Engine struct {
+	o           Options
+	headsKey    container.Key
+	device      string
+	incarnation string
+	flight      singleflight.Group
+	turn        chan struct{} // held by the one who runs a pass
+	background  sync.WaitGroup
+	stop        context.CancelFunc
+	stopped     context.Context
+
+	// Fields that only the holder of turn uses.
+	sequence int64
+	flushes  int             // since the last look at the heads
+	passes   int64           // looks at the heads so far
+	touched  map[string]bool // contacts whose chunks this device wrote lately
+	others   map[string]int64
+	dangling map[string]int64 // contacts with a state that could not be found, by look
+	removals []removal        // put off to a later pass
+	leftover bool             // the last run ended so
+	dirty    bool             // objects may lie at the provider that no head names
+
+	mu        sync.Mutex // guards all below; held briefly, never during I/O
+	catalogue reconcile.Catalogue
+	heads     map[string]*liveHead
+	pending   map[string][]entry
+	taken     map[string][]entry // what the running push works on
+	count     int                // entries in pending and owed
+	bytes     int64              // their plaintext bytes
+	owed      []batch
+	largest   int64
+	recent    []recentHead
+	strayed   []string // contacts in whose chunks a pull found strays
+	problems  map[string]Problem
+	status    Status
+	changed   chan struct{}
+}
+
+// Open reads what the cache holds and makes the engine ready; it needs no
+// network. It fails with ErrLimit when the chunk limit is below the largest
+// message that this device ever kept.
+func Open(ctx context.Context, o Options) (*Engine, error) {
+	o.setDefaults()
+	e := &Engine{
+		o: o, headsKey: container.HeadsKey(o.Root), turn: make(chan struct{}, 1),
+		touched: make(map[string]bool), others: make(map[string]int64), dangling: make(map[string]int64),
+		heads: make(map[string]*liveHead), pending: make(map[string][]entry),
+		problems: make(map[string]Problem), changed: make(chan struct{}),
+	}
+	e.stopped, e.stop = context.WithCancel(context.WithoutCancel(ctx))
+	e.incarnation = e.randomName(8)
+	steps := []func() error{e.openDevice, e.openDirty, e.openHeads, e.openJournal, e.checkLimit}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			e.stop()
+			return nil, fmt.Errorf("engine: open: %w", err)
+		}
+	}
+	return e, nil
+}
+
+func (o *Options) setDefaults() {
+	if o.ChunkLimit == 0 {
+		o.ChunkLimit = DefaultChunkLimit
+	}
+	if o.LookEvery == 0 {
+		o.LookEvery = 16
+	}
+	if o.Inline == 0 {
+		o.Inline = reconcile.InlineMost
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Close waits for the running pass and for fetches in the background to end.
+func (e *Engine) Close() error {
+	e.stop()
+	e.turn <- struct{}{}
+	e.background.Wait()
+	return nil
+}
+
+// openDevice reads the device identifier, or draws one for a new cache.
+func (e *Engine) openDevice() error {
+	plain, ok, err := e.record("meta", "device")
+	if err != nil {
+		return err
+	}
+	if ok {
+		e.device = string(plain)
+		return nil
+	}
+	e.device = e.randomName(10)
+	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
+		return e.putRecord(tx, "meta", "device", []byte(e.device))
+	})
+}
+
+// setDirty notes, before the first object that no head names yet is written,
+// that a crash would leave it behind; a pass after such a crash scrubs first.
+func (e *Engine) setDirty(dirty bool) error {
+	if e.dirty == dirty {
+		return nil
+	}
+	e.dirty = dirty
+	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
+		if dirty {
+			return e.putRecord(tx, "meta", "dirty", nil)
+		}
+		return tx.Delete("meta", "dirty")
+	})
+}
+
+// openDirty finds out whether the last run ended between objects and head.
+func (e *Engine) openDirty() (err error) {
+	_, e.dirty, err = e.record("meta", "dirty")
+	e.leftover = e.dirty
+	return err
+}
+
+// checkLimit refuses a chunk limit that is smaller than a message kept before.
+func (e *Engine) checkLimit() error {
+	plain, ok, err := e.record("meta", "largest")
+	if err != nil {
+		return err
+	}
+	if ok && len(plain) == 8 {
+		e.largest = max(e.largest, int64(binary.BigEndian.Uint64(plain)))
+	}
+	if e.largest+reconcile.Overhead > int64(e.o.ChunkLimit) {
+		return fmt.Errorf("%w: chunk_size is %d bytes, a message of %d bytes is already kept; set chunk_size to at least %d",
+			ErrLimit, e.o.ChunkLimit, e.largest, e.largest+reconcile.Overhead)
+	}
+	return nil
+}
+
+// Limit is the size limit of one message in bytes of canonical JSON.
+func (e *Engine) Limit() int { return int(e.limit()) - reconcile.Overhead }
+
+// limit is the account's chunk limit: the largest that any device asked for.
+func (e *Engine) limit() int64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return max(int64(e.o.ChunkLimit), e.catalogue.Limit)
+}
+
+// Changed returns a channel that is closed at the next change of what the
+// engine holds: an append, or something new from another device.
+func (e *Engine) Changed() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.changed
+}
+
+// announce wakes those who wait on Changed. The caller holds e.mu.
+func (e *Engine) announce() {
+	close(e.changed)
+	e.changed = make(chan struct{})
+}
+
+// randomName draws n random bytes and writes them in lowercase base32, which
+// survives file systems that fold case.
+func (e *Engine) randomName(n int) string {
+	raw := make([]byte, n)
+	if _, err := io.ReadFull(e.o.Random, raw); err != nil {
+		panic("engine: no randomness: " + err.Error()) // crypto/rand never fails
+	}
+	return base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding).EncodeToString(raw)
+}
+
+// record reads and opens a sealed value of the cache. A value that can't be
+// opened counts as absent, since everything there can be rebuilt.
+func (e *Engine) record(bucket, key string) ([]byte, bool, error) {
+	sealed, ok, err := e.o.Cache.Records().Get(bucket, key)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	plain, err := e.o.Sealer.OpenRecord(nil, bucket+"/"+key, sealed)
+	if err != nil {
+		e.problem(Problem{Kind: "cache", Object: bucket + "/" + key, Detail: "a local record is damaged and will be rebuilt"})
+		return nil, false, nil
+	}
+	return plain, true, nil
+}
+
+func (e *Engine) putRecord(tx *cache.Tx, bucket, key string, plain []byte) error {
+	sealed, err := e.o.Sealer.SealRecord(nil, bucket+"/"+key, plain)
+	if err != nil {
+		return err
+	}
+	return tx.Put(bucket, key, sealed)
+}
+
+// problem keeps a finding for the status until it is healed.
+func (e *Engine) problem(p Problem) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	key := p.Kind + " " + p.Object
+	if _, known := e.problems[key]; !known {
+		e.o.Log.Warn("problem", "kind", p.Kind, "object", p.Object)
+	}
+	e.problems[key] = p
+}
+
+func (e *Engine) healed(kind, object string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.problems, kind+" "+object)
+}
+
+func (e *Engine) progress(step string, done, total int64, unit string) {
+	if e.o.Progress != nil {
+		e.o.Progress(Progress{Step: step, Done: done, Total: total, Unit: unit})
+	}
+}

@@ -1,0 +1,268 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/dm3sync/dm3sync/cache"
+	"github.com/dm3sync/dm3sync/internal/container"
+	"github.com/dm3sync/dm3sync/providers"
+	"github.com/dm3sync/dm3sync/sync/reconcile"
+)
+
+// liveHead is a head that is part of the catalogue.
+type liveHead struct {
+	size     int64
+	device   string
+	covers   []container.Cover
+	known    []container.Cover
+	absorbed []string
+	shown    bool // a listing showed it
+	missing  int  // looks in a row that did not show it though nothing stands for it
+}
+
+// errNotShown is a read-back that did not find what was just acknowledged.
+var errNotShown = errors.New("the provider acknowledged an object and does not show it whole")
+
+func (e *Engine) headObject(name string) string { return string(e.headsKey) + "/" + name }
+
+// openHeads loads the heads that the cache holds; what is damaged there will
+// be read from the provider again.
+func (e *Engine) openHeads() error {
+	var names []string
+	if err := e.o.Cache.Records().Each("head", func(name string, _ []byte) error {
+		names = append(names, name)
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, name := range names {
+		sealed, ok := e.o.Cache.Blobs().Get(e.headObject(name))
+		if !ok {
+			continue
+		}
+		head, err := e.openHead(sealed)
+		if err != nil {
+			continue
+		}
+		e.adopt(name, int64(len(sealed)), head)
+	}
+	return nil
+}
+
+func (e *Engine) openHead(sealed []byte) (*container.Head, error) {
+	plain, err := e.o.Sealer.Open(nil, container.KindHead, e.headsKey, sealed)
+	if err != nil {
+		return nil, err
+	}
+	return container.DecodeHead(plain)
+}
+
+// adopt makes a head part of the catalogue.
+func (e *Engine) adopt(name string, size int64, head *container.Head) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.heads[name] = &liveHead{size: size, device: head.Device, covers: head.Covers, known: head.Known, absorbed: head.Absorbed}
+	e.catalogue.Add(name, head)
+}
+
+// keepHead stores a head's sealed bytes in the cache, never to be evicted
+// while the head lives.
+func (e *Engine) keepHead(name string, sealed []byte) error {
+	if err := e.o.Cache.Blobs().Put(e.headObject(name), sealed, true); err != nil {
+		return fmt.Errorf("engine: keep head: %w", err)
+	}
+	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
+		return e.putRecord(tx, "head", name, binary.BigEndian.AppendUint64(nil, uint64(len(sealed))))
+	})
+}
+
+// dropHeads takes heads out of the live set. Their bodies stay in the cache,
+// unpinned, until space is needed.
+func (e *Engine) dropHeads(names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	e.mu.Lock()
+	for _, name := range names {
+		delete(e.heads, name)
+	}
+	e.mu.Unlock()
+	for _, name := range names {
+		e.healed("withheld", e.headObject(name))
+		if err := e.o.Cache.Blobs().Unpin(e.headObject(name)); err != nil {
+			return err
+		}
+	}
+	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
+		for _, name := range names {
+			if err := tx.Delete("head", name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// loadHead reads a live head from the cache, else from the provider.
+func (e *Engine) loadHead(ctx context.Context, name string) (*container.Head, error) {
+	if sealed, ok := e.o.Cache.Blobs().Get(e.headObject(name)); ok {
+		if head, err := e.openHead(sealed); err == nil {
+			return head, nil
+		}
+	}
+	sealed, err := e.o.Store.Get(ctx, e.headObject(name))
+	if err != nil {
+		return nil, fmt.Errorf("engine: read head %s: %w", name, err)
+	}
+	head, err := e.openHead(sealed)
+	if err != nil {
+		return nil, fmt.Errorf("engine: open head %s: %w", name, err)
+	}
+	return head, e.keepHead(name, sealed)
+}
+
+// writeHead publishes news: states that were written, or that travel inside
+// the head with the bodies given by name. It absorbs other heads when they are
+// many, or those in force. What news says is in the catalogue afterwards. It
+// returns the head's name.
+func (e *Engine) writeHead(ctx context.Context, news *reconcile.Catalogue, bodies map[string][]byte, force bool) (string, error) {
+	absorbed, forget := e.pickAbsorbed(force)
+	head := &container.Head{Device: e.device, Incarnation: e.incarnation, Sequence: e.sequence, Absorbed: absorbed, Limit: e.limit()}
+	name := container.HeadName(head.Incarnation, head.Sequence)
+	merged, inline, err := e.mergeHeads(ctx, head)
+	if err != nil {
+		return "", err
+	}
+	absorbed = head.Absorbed
+	maps.Copy(inline, bodies)
+	merged.Unite(news)
+	err = merged.Fill(head, func(state reconcile.State) ([]byte, error) {
+		body, ok := inline[state.Name]
+		if !ok {
+			return nil, fmt.Errorf("engine: body of inline state %s is gone", state.Name)
+		}
+		return body, nil
+	}, forget)
+	if err != nil {
+		return "", err
+	}
+	e.sequence++ // even a failed put may have happened: never use the name again
+	sealed, err := e.o.Sealer.Seal(nil, container.KindHead, e.headsKey, head.Append(nil))
+	if err != nil {
+		return "", fmt.Errorf("engine: seal head: %w", err)
+	}
+	if err := e.putWhole(ctx, e.headObject(name), sealed, len(absorbed) > 0); err != nil {
+		return "", err
+	}
+	if err := e.keepHead(name, sealed); err != nil {
+		return "", err
+	}
+	e.adopt(name, int64(len(sealed)), head)
+	if err := e.dropHeads(absorbed); err != nil {
+		return "", err
+	}
+	return name, e.remove(ctx, e.headObject(name), prefixed(string(e.headsKey), absorbed))
+}
+
+// pickAbsorbed picks the heads that the next one stands for, and whether these
+// are all live heads.
+func (e *Engine) pickAbsorbed(all bool) (names []string, forget bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	infos := make([]reconcile.HeadInfo, 0, len(e.heads))
+	for name, head := range e.heads {
+		infos = append(infos, reconcile.HeadInfo{Name: name, Size: head.size})
+	}
+	if all {
+		names = slices.Sorted(maps.Keys(e.heads))
+	} else {
+		names = reconcile.Absorb(infos)
+	}
+	return names, len(names) == len(e.heads)
+}
+
+// mergeHeads unites the heads to be absorbed and fills in what the new head
+// says about sequences.
+func (e *Engine) mergeHeads(ctx context.Context, head *container.Head) (*reconcile.Catalogue, map[string][]byte, error) {
+	merged := &reconcile.Catalogue{}
+	inline := make(map[string][]byte)
+	head.Covers = []container.Cover{{Incarnation: head.Incarnation, From: head.Sequence, To: head.Sequence}}
+	absorbed := head.Absorbed
+	head.Absorbed = nil
+	for _, name := range absorbed {
+		old, err := e.loadHead(ctx, name)
+		if absent(err) {
+			continue // neither here nor there any more; the next pull explains it
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		head.Absorbed = append(head.Absorbed, name)
+		merged.Add(name, old)
+		for ref := range old.States() {
+			if ref.Length > 0 {
+				inline[ref.Name] = old.Body(ref)
+			}
+		}
+		head.Covers = append(head.Covers, old.Covers...)
+	}
+	head.Covers = container.JoinCovers(head.Covers)
+	head.Known = e.knownSequences(head.Covers)
+	return merged, inline, nil
+}
+
+// knownSequences lists the last sequence of every other live incarnation.
+func (e *Engine) knownSequences(own []container.Cover) []container.Cover {
+	last := make(map[string]int64)
+	e.mu.Lock()
+	for _, live := range e.heads {
+		for _, cover := range live.covers {
+			last[cover.Incarnation] = max(last[cover.Incarnation], cover.To)
+		}
+	}
+	e.mu.Unlock()
+	for _, cover := range own {
+		delete(last, cover.Incarnation)
+	}
+	var known []container.Cover
+	for _, incarnation := range slices.Sorted(maps.Keys(last)) {
+		known = append(known, container.Cover{Incarnation: incarnation, From: last[incarnation], To: last[incarnation]})
+	}
+	return known
+}
+
+// putWhole puts an object. Where the place promises no durable puts, or the
+// caller asks for proof, it is read back and compared.
+func (e *Engine) putWhole(ctx context.Context, object string, sealed []byte, proof bool) error {
+	if err := e.o.Store.Put(ctx, object, sealed); err != nil {
+		return fmt.Errorf("engine: write %s: %w", object, err)
+	}
+	if e.o.Store.Properties().Durable && !proof {
+		return nil
+	}
+	back, err := e.o.Store.Get(ctx, object)
+	if errors.Is(err, providers.ErrNotFound) {
+		err = errNotShown
+	}
+	if err != nil {
+		return fmt.Errorf("engine: read back %s: %w", object, err)
+	}
+	if !bytes.Equal(back, sealed) {
+		return fmt.Errorf("engine: read back %s: %w", object, errNotShown)
+	}
+	return nil
+}
+
+func prefixed(container string, names []string) []string {
+	out := make([]string, len(names))
+	for i, name := range names {
+		out[i] = container + "/" + name
+	}
+	return out
+}

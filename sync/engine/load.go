@@ -1,0 +1,206 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dm3sync/dm3sync/internal/container"
+	"github.com/dm3sync/dm3sync/internal/seal"
+	"github.com/dm3sync/dm3sync/providers"
+	"github.com/dm3sync/dm3sync/sync/reconcile"
+)
+
+var (
+	errSwapped = errors.New("the state belongs to another container")
+	errGone    = errors.New("the state is gone from the provider and from the cache")
+)
+
+// plainState returns the plaintext of a state: from the head that carries it,
+// from the cache, or from the provider. fetched tells that the provider was
+// asked. Several readers of one object share one fetch.
+func (e *Engine) plainState(ctx context.Context, kind container.Kind, key container.Key, state reconcile.State) (plain []byte, fetched bool, err error) {
+	if state.Inline() {
+		plain, err = e.inlineState(ctx, state)
+		return plain, false, err
+	}
+	object := string(key) + "/" + state.Name
+	if sealed, ok := e.o.Cache.Blobs().Get(object); ok {
+		if plain, err := e.o.Sealer.Open(nil, kind, key, sealed); err == nil {
+			return plain, false, nil
+		}
+	}
+	plain, err = e.fetch(ctx, kind, key, object)
+	return plain, true, err
+}
+
+// fetch reads an object and keeps its sealed bytes in the cache. The fetch is
+// not bound to one caller's context, since others may share it; it ends with
+// the engine.
+func (e *Engine) fetch(ctx context.Context, kind container.Kind, key container.Key, object string) ([]byte, error) {
+	done := e.flight.DoChan(object, func() (any, error) {
+		e.background.Add(1)
+		defer e.background.Done()
+		sealed, err := e.o.Store.Get(e.stopped, object)
+		if err != nil {
+			return nil, fmt.Errorf("engine: fetch %s: %w", object, err)
+		}
+		plain, err := e.o.Sealer.Open(nil, kind, key, sealed)
+		if err != nil {
+			e.unreadable(object, err)
+			return nil, fmt.Errorf("engine: open %s: %w", object, err)
+		}
+		return plain, e.o.Cache.Blobs().Put(object, sealed, false)
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case result := <-done:
+		plain, _ := result.Val.([]byte)
+		return plain, result.Err
+	}
+}
+
+// unreadable names an object that can't be opened in the status.
+func (e *Engine) unreadable(object string, err error) {
+	kind, detail := "damaged", "this object can't be opened; it stays untouched"
+	switch {
+	case errors.Is(err, seal.ErrOtherKey):
+		kind, detail = "other key", "this object is sealed with another key"
+	case errors.Is(err, seal.ErrNewerVersion):
+		kind, detail = "newer", "a newer program wrote this object; update dm3sync"
+	}
+	e.problem(Problem{Kind: kind, Object: object, Detail: detail})
+}
+
+func (e *Engine) inlineState(ctx context.Context, state reconcile.State) ([]byte, error) {
+	body, err := e.inlineBody(ctx, state)
+	if err != nil {
+		return nil, err
+	}
+	return e.o.Sealer.OpenBody(nil, body)
+}
+
+// inlineFresh reads an inline state from the provider, past the cache.
+func (e *Engine) inlineFresh(ctx context.Context, state reconcile.State) ([]byte, error) {
+	sealed, err := e.o.Store.Get(ctx, e.headObject(state.Head))
+	if err != nil {
+		return nil, fmt.Errorf("engine: read head %s: %w", state.Head, err)
+	}
+	head, err := e.openHead(sealed)
+	if err != nil {
+		return nil, fmt.Errorf("engine: open head %s: %w", state.Head, err)
+	}
+	body, err := bodyIn(head, state)
+	if err != nil {
+		return nil, err
+	}
+	return e.o.Sealer.OpenBody(nil, body)
+}
+
+// decodedHead keeps the few heads that were read last, since many small states
+// travel in one.
+func (e *Engine) decodedHead(ctx context.Context, name string) (*container.Head, error) {
+	e.mu.Lock()
+	for _, kept := range e.recent {
+		if kept.name == name {
+			e.mu.Unlock()
+			return kept.head, nil
+		}
+	}
+	e.mu.Unlock()
+	head, err := e.loadHead(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.recent = append(e.recent, recentHead{name, head})
+	size := 0
+	for i := len(e.recent) - 1; i >= 0; i-- {
+		if size += len(e.recent[i].head.Bodies); size > recentBytes && i < len(e.recent)-1 {
+			e.recent = slices.Clone(e.recent[i+1:])
+			break
+		}
+	}
+	return head, nil
+}
+
+// recentBytes bounds the bodies of decoded heads that are kept.
+const recentBytes = 2 << 20
+
+type recentHead struct {
+	name string
+	head *container.Head
+}
+
+// chunkState loads one state of a chunk and checks that it is of that chunk.
+func (e *Engine) chunkState(ctx context.Context, contact string, identifier container.ChunkIdentifier, state reconcile.State) (chunk *container.Chunk, fetched bool, err error) {
+	key := e.chunkKey(contact, identifier)
+	plain, fetched, err := e.plainState(ctx, container.KindChunk, key, state)
+	if err != nil {
+		return nil, fetched, err
+	}
+	chunk, err = container.DecodeChunk(plain)
+	if err != nil {
+		return nil, fetched, fmt.Errorf("engine: decode %s/%s: %w", key, state.Name, err)
+	}
+	if chunk.Contact != "" && (chunk.Contact != contact || chunk.Identifier != identifier) {
+		e.problem(Problem{Kind: "swapped", Object: string(key) + "/" + state.Name, Detail: "a state says that it belongs to another chunk"})
+		return nil, fetched, fmt.Errorf("engine: decode %s/%s: %w", key, state.Name, errSwapped)
+	}
+	chunk.Contact, chunk.Identifier = contact, identifier
+	return chunk, fetched, nil
+}
+
+// wanted is a state that a reader asks for, with its place.
+type wanted struct {
+	identifier container.ChunkIdentifier
+	state      reconcile.State
+}
+
+// loadChunks loads states side by side, in the order asked for. What came from
+// the provider is added to the base.
+func (e *Engine) loadChunks(ctx context.Context, contact string, states []wanted) (chunks []*container.Chunk, fetched int, err error) {
+	chunks = make([]*container.Chunk, len(states))
+	came := make([]bool, len(states))
+	group, groupContext := errgroup.WithContext(ctx)
+	group.SetLimit(e.parallel())
+	for i, want := range states {
+		group.Go(func() (err error) {
+			chunks[i], came[i], err = e.chunkState(groupContext, contact, want.identifier, want.state)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, 0, err
+	}
+	bases := make(map[container.Key][]known)
+	for i, chunk := range chunks {
+		if came[i] {
+			fetched++
+			key := e.chunkKey(contact, states[i].identifier)
+			bases[key] = append(bases[key], e.placed(contact, states[i].identifier, chunk)...)
+		}
+	}
+	if len(bases) == 0 {
+		return chunks, fetched, nil
+	}
+	return chunks, fetched, e.remember(bases)
+}
+
+// placed lists the items of a state that its chunk really covers: only those
+// belong into its base.
+func (e *Engine) placed(contact string, identifier container.ChunkIdentifier, chunk *container.Chunk) []known {
+	extents := e.extents(contact)
+	return slices.DeleteFunc(itemsOf(chunk), func(item known) bool {
+		at := reconcile.Covering(extents, item.timestamp)
+		return at < 0 || extents[at].Identifier != identifier
+	})
+}
+
+// absent tells a definite "not found" from a place that can't be reached.
+func absent(err error) bool { return isAny(err, providers.ErrNotFound, errGone) }

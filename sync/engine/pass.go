@@ -1,0 +1,184 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+const (
+	settleRounds = 64 // rounds of a pass that shall settle, at most
+	idleRounds   = 3  // rounds without progress after which it gives up
+)
+
+// Pass pulls, merges, pushes and confirms once, or, with Settle, until all is
+// confirmed and in shape. Passes run one at a time; others wait their turn or
+// for ctx. An error leaves the journal as it was: nothing is lost, and the next
+// pass goes on. It matches the sentinels of providers and ErrBlocked.
+func (e *Engine) Pass(ctx context.Context, w Work) (Report, error) {
+	if err := e.takeTurn(ctx); err != nil {
+		return Report{}, err
+	}
+	defer func() { <-e.turn }()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(e.stopped, cancel)()
+
+	e.setState("working", nil)
+	report, err := e.run(ctx, w)
+	e.finish(err)
+	e.mu.Lock()
+	report.Pending = e.count
+	e.mu.Unlock()
+	if err != nil {
+		return report, fmt.Errorf("engine: pass: %w", err)
+	}
+	return report, nil
+}
+
+func (e *Engine) takeTurn(ctx context.Context) error {
+	select {
+	case <-e.stopped.Done():
+		return ErrClosed
+	default:
+	}
+	select {
+	case e.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-e.stopped.Done():
+		return ErrClosed
+	}
+}
+
+func (e *Engine) run(ctx context.Context, w Work) (Report, error) {
+	var report Report
+	if w.Restore {
+		if err := e.restore(ctx); err != nil {
+			return report, err
+		}
+	}
+	if w.Scrub || e.leftover {
+		if err := e.scrub(ctx); err != nil {
+			return report, err
+		}
+		e.leftover = false
+	}
+	if !w.Settle {
+		_, err := e.round(ctx, w, &report)
+		return report, err
+	}
+	still := 0
+	for range settleRounds {
+		moved, err := e.round(ctx, Work{}, &report)
+		if err != nil {
+			return report, err
+		}
+		if e.settled() {
+			return report, nil
+		}
+		if still++; moved {
+			still = 0
+		}
+		if still > idleRounds {
+			return report, nil
+		}
+	}
+	return report, nil
+}
+
+// round is pull, confirm, push and maintenance, once.
+func (e *Engine) round(ctx context.Context, w Work, report *Report) (moved bool, err error) {
+	before := *report
+	if !w.Flush || e.flushes+1 >= e.o.LookEvery {
+		n, err := e.pull(ctx)
+		report.Pulled += n
+		if err != nil {
+			return false, err
+		}
+		if n, err = e.confirm(); err != nil {
+			return false, err
+		}
+		report.Confirmed += n
+	}
+	n, err := e.push(ctx)
+	report.Pushed += n
+	if err != nil {
+		return false, err
+	}
+	e.flushes++
+	if err := e.maintain(ctx, report); err != nil {
+		return false, err
+	}
+	if !w.Flush {
+		if err := e.tidy(ctx); err != nil {
+			return false, err
+		}
+	}
+	return before != *report, nil
+}
+
+// tidy is what only passes that looked at the heads do.
+func (e *Engine) tidy(ctx context.Context) error {
+	if err := e.removeLater(ctx); err != nil {
+		return err
+	}
+	if err := e.sight(ctx, false); err != nil {
+		return err
+	}
+	return e.warm(ctx)
+}
+
+// settled tells whether nothing waits for another round.
+func (e *Engine) settled() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.pending) == 0 && len(e.owed) == 0 && len(e.touched) == 0
+}
+
+func (e *Engine) setState(state string, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.status.State = state
+	e.status.LastError = ""
+	if err != nil {
+		e.status.LastError = err.Error()
+	}
+}
+
+func (e *Engine) finish(err error) {
+	state := "idle"
+	if errors.Is(err, ErrBlocked) {
+		state = "blocked"
+	}
+	e.setState(state, err)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.status.LastPass = e.o.Now()
+	if err == nil {
+		e.status.LastSuccess = e.status.LastPass
+	}
+}
+
+// Status says how the account is, from local knowledge alone.
+func (e *Engine) Status() Status {
+	stats := e.o.Cache.Journal().Stats()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	status := e.status
+	if status.State == "" {
+		status.State = "idle"
+	}
+	status.Account, status.Pending, status.PendingBytes = e.o.Account, e.count, e.bytes
+	status.Conversations, status.Heads = len(e.catalogue.Conversations), len(e.heads)
+	for _, conversation := range e.catalogue.Conversations {
+		status.Chunks += len(conversation.Chunks)
+	}
+	status.Problems = make([]Problem, 0, len(e.problems))
+	for _, problem := range e.problems {
+		status.Problems = append(status.Problems, problem)
+	}
+	status.JournalDamaged, status.CacheRebuilt = stats.DamagedFrames, e.o.Cache.Rebuilt()
+	return status
+}

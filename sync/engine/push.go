@@ -1,0 +1,472 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/dm3sync/dm3sync/cache"
+	"github.com/dm3sync/dm3sync/internal/container"
+	"github.com/dm3sync/dm3sync/sync/reconcile"
+)
+
+// Bounds of one push: what is opened at once, and what may travel in a head.
+const (
+	batchBytes    = 16 << 20
+	batchContacts = 4096
+	inlineState   = 8 << 10
+	inlineHead    = 64 << 10
+	entryOverhead = 1 << 10 // what an entry costs in memory beside its bytes
+)
+
+// sent is an item that a state at the provider carries and that still waits
+// for the second look.
+type sent struct {
+	entry
+	chunk container.ChunkIdentifier
+	item  known
+}
+
+// batch is what one push wrote. It is confirmed when a later look shows head.
+type batch struct {
+	head  string // "" when nothing had to be written
+	look  int64  // looks at the heads before it was written
+	items map[string][]sent
+}
+
+// outgoing gathers what one head will say.
+type outgoing struct {
+	news          reconcile.Catalogue
+	bodies        map[string][]byte
+	inline        int
+	chunks        *errgroup.Group
+	conversations []upload // after the chunks
+	contacts      []string // new ones, for the root
+	rootUpload    *upload  // of a compacted root
+	replaced      []replacement
+	force         bool // absorb all live heads
+	batch         batch
+	written       int
+}
+
+// upload is a sealed object that waits for its turn.
+type upload struct {
+	object string
+	sealed []byte
+	proof  bool // read it back whatever the place promises
+}
+
+// push writes everything pending and returns how many items it wrote. On an
+// error the items that were not published are pending again.
+func (e *Engine) push(ctx context.Context) (int, error) {
+	written := 0
+	for {
+		taken := e.takePending()
+		if len(taken) == 0 {
+			return written, nil
+		}
+		n, err := e.pushBatch(ctx, taken)
+		if err != nil {
+			e.giveBack(taken)
+			return written, err
+		}
+		written += n
+		if !e.morePending() {
+			return written, nil
+		}
+		if _, err := e.look(ctx); err != nil {
+			return written, err
+		}
+	}
+}
+
+func (e *Engine) morePending() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.pending) > 0
+}
+
+// takePending takes whole conversations up to the bounds of a batch, and of a
+// very long one the oldest part.
+func (e *Engine) takePending() map[string][]entry {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	taken := make(map[string][]entry)
+	var size int64
+	for _, contact := range slices.Sorted(maps.Keys(e.pending)) {
+		entries := e.pending[contact]
+		slices.SortFunc(entries, compareEntries)
+		n := 0
+		for n < len(entries) && (n == 0 || size < batchBytes) {
+			size += entries[n].size + entryOverhead
+			n++
+		}
+		taken[contact] = slices.Clone(entries[:n])
+		if n == len(entries) {
+			delete(e.pending, contact)
+		} else {
+			e.pending[contact] = entries[n:]
+		}
+		if size >= batchBytes || len(taken) >= batchContacts {
+			break
+		}
+	}
+	e.taken = taken
+	return taken
+}
+
+func compareEntries(a, b entry) int {
+	switch {
+	case a.timestamp != b.timestamp:
+		return int(min(max(a.timestamp-b.timestamp, -1), 1))
+	case a.id < b.id:
+		return -1
+	}
+	return 1
+}
+
+func (e *Engine) giveBack(taken map[string][]entry) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.taken = nil
+	for contact, entries := range taken {
+		e.pending[contact] = append(e.pending[contact], entries...)
+	}
+}
+
+// pushBatch writes the states of one batch, chunks before conversations before
+// the root, then the head that names them.
+func (e *Engine) pushBatch(ctx context.Context, taken map[string][]entry) (int, error) {
+	out, groupContext := e.newOutgoing(ctx)
+	for _, contact := range slices.Sorted(maps.Keys(taken)) {
+		if err := groupContext.Err(); err != nil {
+			break
+		}
+		if err := e.stage(groupContext, out, contact, taken[contact]); err != nil {
+			return 0, out.fail(err)
+		}
+	}
+	if err := e.publish(ctx, out); err != nil {
+		return 0, err
+	}
+	e.mu.Lock()
+	e.owed = append(e.owed, out.batch)
+	e.taken = nil
+	e.mu.Unlock()
+	return out.written, nil
+}
+
+func (e *Engine) newOutgoing(ctx context.Context) (*outgoing, context.Context) {
+	group, groupContext := errgroup.WithContext(ctx)
+	group.SetLimit(e.parallel())
+	return &outgoing{
+		bodies: make(map[string][]byte), chunks: group,
+		batch: batch{look: e.passes, items: make(map[string][]sent)},
+	}, groupContext
+}
+
+// fail waits for the uploads under way and returns the first error: what
+// canceled them, when err is only the cancellation.
+func (out *outgoing) fail(err error) error {
+	if cause := out.chunks.Wait(); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// publish waits for the chunks, then writes conversations, the root and the
+// head, in that order, and removes what was replaced.
+func (e *Engine) publish(ctx context.Context, out *outgoing) error {
+	if err := out.chunks.Wait(); err != nil {
+		return err
+	}
+	group, groupContext := errgroup.WithContext(ctx)
+	group.SetLimit(e.parallel())
+	for _, up := range out.conversations {
+		group.Go(func() error { return e.putWhole(groupContext, up.object, up.sealed, up.proof) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if err := e.stageRoot(ctx, out); err != nil {
+		return err
+	}
+	if len(out.news.Root) == 0 && len(out.news.Conversations) == 0 {
+		return nil
+	}
+	var err error
+	if out.batch.head, err = e.writeHead(ctx, &out.news, out.bodies, out.force); err != nil {
+		return err
+	}
+	for _, replaced := range out.replaced {
+		if err := e.retire(ctx, replaced); err != nil {
+			return err
+		}
+	}
+	return e.setDirty(false)
+}
+
+// stageRoot writes the state of the root that lists new contacts.
+func (e *Engine) stageRoot(ctx context.Context, out *outgoing) error {
+	if up := out.rootUpload; up != nil {
+		if err := e.putWhole(ctx, up.object, up.sealed, up.proof); err != nil {
+			return err
+		}
+	}
+	if len(out.contacts) == 0 {
+		return nil
+	}
+	root := &container.Root{Account: e.o.Account, Conversations: out.contacts, Names: out.contacts}
+	state, up, err := e.writeList(out, container.KindRoot, e.o.Root, root.AppendJSON(nil), nil)
+	if err != nil {
+		return err
+	}
+	out.news.AddRoot(state)
+	if up == nil {
+		return nil
+	}
+	return e.putWhole(ctx, up.object, up.sealed, up.proof)
+}
+
+// stage opens the journal entries of one conversation, places their items and
+// writes or queues the states that carry them.
+func (e *Engine) stage(ctx context.Context, out *outgoing, contact string, entries []entry) error {
+	items, err := e.openEntries(entries)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	conversation := e.catalogue.Conversations[contact]
+	extents := conversation.Extents()
+	limit := max(int64(e.o.ChunkLimit), e.catalogue.Limit)
+	e.mu.Unlock()
+	measures := make([]reconcile.Measure, len(items))
+	for i := range items {
+		measures[i] = reconcile.Measure{Timestamp: items[i].envelope.Timestamp, Size: int64(len(items[i].envelope.JSON))}
+	}
+	var opened []container.ChunkIdentifier
+	for _, placement := range reconcile.Place(extents, measures, limit) {
+		if placement.New {
+			opened = append(opened, placement.Identifier)
+		}
+		if err := e.stageChunk(ctx, out, contact, placement, items[placement.From:placement.To]); err != nil {
+			return err
+		}
+	}
+	if len(opened) == 0 {
+		return nil
+	}
+	return e.stageLists(out, contact, opened, conversation == nil)
+}
+
+// pendingItem is an opened journal entry.
+type pendingItem struct {
+	journalled
+	entry
+}
+
+// openEntries reads entries from the journal. One that is damaged is reported
+// and left where it is; the others go on.
+func (e *Engine) openEntries(entries []entry) ([]pendingItem, error) {
+	items := make([]pendingItem, 0, len(entries))
+	var sealed []byte
+	for _, at := range entries {
+		var err error
+		if sealed, err = e.o.Cache.Journal().Read(sealed[:0], at.id); err != nil {
+			if err = e.damagedEntry(at, err); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		content, err := e.openEntry(sealed)
+		if err != nil {
+			if err = e.damagedEntry(at, err); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		items = append(items, pendingItem{journalled: content, entry: at})
+	}
+	return items, nil
+}
+
+func (e *Engine) damagedEntry(at entry, err error) error {
+	if !damagedInCache(err) {
+		return fmt.Errorf("engine: read journal: %w", err)
+	}
+	e.problem(Problem{Kind: "journal", Object: fmt.Sprint(at.id), Detail: "a journal entry is damaged; append its message again"})
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.count--
+	e.bytes -= at.size
+	return nil
+}
+
+// stageChunk makes the state with the new items of one chunk. Items that the
+// base shows there already only wait for the second look.
+func (e *Engine) stageChunk(ctx context.Context, out *outgoing, contact string, placement reconcile.Placement, items []pendingItem) error {
+	key := e.chunkKey(contact, placement.Identifier)
+	var shown []known
+	if !placement.New {
+		var err error
+		if shown, err = e.base(key); err != nil {
+			return err
+		}
+	}
+	chunk := &container.Chunk{Contact: contact, Identifier: placement.Identifier}
+	sentItems := make([]sent, 0, len(items))
+	for i := range items {
+		item := knownRemoval(container.Tombstone{Hash: items[i].envelope.Hash, Timestamp: items[i].envelope.Timestamp})
+		if !items[i].tombstone {
+			item = knownMessage(&items[i].envelope)
+		}
+		sentItems = append(sentItems, sent{entry: items[i].entry, chunk: placement.Identifier, item: item})
+		switch {
+		case contains(shown, item):
+		case items[i].tombstone:
+			chunk.Tombstones = append(chunk.Tombstones, container.Tombstone{Hash: item.hash, Timestamp: item.timestamp})
+		default:
+			chunk.Messages = append(chunk.Messages, items[i].envelope)
+		}
+	}
+	out.batch.items[contact] = append(out.batch.items[contact], sentItems...)
+	if len(chunk.Messages)+len(chunk.Tombstones) == 0 {
+		return nil
+	}
+	out.written += len(chunk.Messages) + len(chunk.Tombstones)
+	e.touched[contact] = true
+	return e.writeChunk(ctx, out, container.UnionChunk(chunk), nil)
+}
+
+// writeChunk writes a state of a chunk: inside the next head when it is small
+// and replaces nothing, else as an object of its own, at once.
+func (e *Engine) writeChunk(ctx context.Context, out *outgoing, chunk *container.Chunk, replaced []reconcile.State) error {
+	ref := e.newRef(replaced)
+	chunk.Replaces = names(replaced)
+	ref.Items = int64(len(chunk.Messages) + len(chunk.Tombstones))
+	ref.First, ref.Last = span(chunk)
+	plain := chunk.AppendJSON(nil)
+	ref.Size = int64(len(plain))
+	if len(replaced) == 0 && len(plain) <= 4*inlineState {
+		if body := e.o.Sealer.AppendBody(nil, container.KindChunk, plain); e.inlined(out, &ref, body) {
+			out.news.AddChunk(chunk.Contact, chunk.Identifier, reconcile.State{StateRef: ref, Head: "new"})
+			return nil
+		}
+	}
+	key := e.chunkKey(chunk.Contact, chunk.Identifier)
+	sealed, err := e.o.Sealer.Seal(nil, container.KindChunk, key, plain)
+	if err != nil {
+		return fmt.Errorf("engine: seal chunk: %w", err)
+	}
+	if err := e.setDirty(true); err != nil {
+		return err
+	}
+	object := string(key) + "/" + ref.Name
+	out.news.AddChunk(chunk.Contact, chunk.Identifier, reconcile.State{StateRef: ref})
+	out.replace(object, key, replaced)
+	out.chunks.Go(func() error {
+		if err := e.putWhole(ctx, object, sealed, len(replaced) > 0); err != nil {
+			return err
+		}
+		return e.o.Cache.Blobs().Put(object, sealed, false)
+	})
+	return nil
+}
+
+// inlined takes a body into the next head when there is room for it.
+func (e *Engine) inlined(out *outgoing, ref *container.StateRef, body []byte) bool {
+	if len(body) > inlineState || out.inline+len(body) > inlineHead {
+		return false
+	}
+	ref.Length = int64(len(body))
+	out.inline += len(body)
+	out.bodies[ref.Name] = body
+	return true
+}
+
+// newRef names a new state. It takes over the names that what it replaces had
+// replaced: a head that is not absorbed yet may still show them.
+func (e *Engine) newRef(replaced []reconcile.State) container.StateRef {
+	ref := container.StateRef{Name: e.randomName(15), Replaces: names(replaced)}
+	for _, state := range replaced {
+		ref.Replaces = append(ref.Replaces, state.Replaces...)
+	}
+	return ref
+}
+
+func names(states []reconcile.State) []string {
+	var out []string
+	for _, state := range states {
+		out = append(out, state.Name)
+	}
+	return out
+}
+
+// span returns the first and last timestamp of a chunk's items.
+func span(chunk *container.Chunk) (first, last int64) {
+	first = -1
+	see := func(timestamp int64) {
+		if first < 0 || timestamp < first {
+			first = timestamp
+		}
+		last = max(last, timestamp)
+	}
+	for i := range chunk.Messages {
+		see(chunk.Messages[i].Timestamp)
+	}
+	for _, tombstone := range chunk.Tombstones {
+		see(tombstone.Timestamp)
+	}
+	return max(first, 0), last
+}
+
+// stageLists queues the states that publish new chunks and a new contact.
+func (e *Engine) stageLists(out *outgoing, contact string, opened []container.ChunkIdentifier, isNew bool) error {
+	list := &container.Conversation{Contact: contact, Chunks: opened}
+	state, up, err := e.writeList(out, container.KindConversation, e.conversationKey(contact), list.AppendJSON(nil), nil)
+	if err != nil {
+		return err
+	}
+	out.news.AddConversation(contact, state)
+	if up != nil {
+		out.conversations = append(out.conversations, *up)
+	}
+	if isNew {
+		out.contacts = append(out.contacts, contact)
+	}
+	return nil
+}
+
+// writeList makes a state of a root or conversation container: inside the head
+// where there is room, else as an upload for later.
+func (e *Engine) writeList(out *outgoing, kind container.Kind, key container.Key, plain []byte, replaced []reconcile.State) (reconcile.State, *upload, error) {
+	ref := e.newRef(replaced)
+	ref.Size = int64(len(plain))
+	if len(replaced) == 0 && len(plain) <= inlineState && e.inlined(out, &ref, e.o.Sealer.AppendBody(nil, kind, plain)) {
+		return reconcile.State{StateRef: ref, Head: "new"}, nil, nil
+	}
+	sealed, err := e.o.Sealer.Seal(nil, kind, key, plain)
+	if err != nil {
+		return reconcile.State{}, nil, fmt.Errorf("engine: seal list: %w", err)
+	}
+	if err := e.setDirty(true); err != nil {
+		return reconcile.State{}, nil, err
+	}
+	up := &upload{object: string(key) + "/" + ref.Name, sealed: sealed, proof: len(replaced) > 0}
+	out.replace(up.object, key, replaced)
+	return reconcile.State{StateRef: ref}, up, nil
+}
+
+func (e *Engine) conversationKey(contact string) container.Key {
+	return container.ConversationKey(e.o.Root, contact)
+}
+
+func (e *Engine) chunkKey(contact string, identifier container.ChunkIdentifier) container.Key {
+	return container.ChunkKey(e.conversationKey(contact), identifier)
+}
+
+// damagedInCache tells a damaged entry from a disk that fails.
+func damagedInCache(err error) bool { return isAny(err, cache.ErrDamaged, errJournalEntry) }

@@ -1,0 +1,255 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dm3sync/dm3sync/cache"
+	"github.com/dm3sync/dm3sync/internal/container"
+	"github.com/dm3sync/dm3sync/providers"
+	"github.com/dm3sync/dm3sync/sync/reconcile"
+)
+
+// replacement is an object that names others as replaced and was read back.
+type replacement struct {
+	object string
+	old    []string // objects that may go
+	heads  []string // objects of heads that carried replaced inline states
+}
+
+// removal waits in a carried folder, or after a failed deletion, for a later
+// pass.
+type removal struct {
+	pass int64
+	old  []string
+}
+
+const (
+	sightingsMost = 128 // replacements not seen a second time before a pass looks at some
+	sightingsOnce = 16
+)
+
+// replace notes that object stands for states of the container key.
+func (out *outgoing) replace(object string, key container.Key, states []reconcile.State) {
+	if len(states) == 0 {
+		return
+	}
+	r := replacement{object: object}
+	for _, state := range states {
+		if state.Inline() {
+			r.heads = append(r.heads, state.Head)
+			continue
+		}
+		r.old = append(r.old, string(key)+"/"+state.Name)
+	}
+	out.replaced = append(out.replaced, r)
+}
+
+// retire removes what a replacement stands for. The bodies stay in the cache
+// until a later pass has seen the replacement whole once more.
+func (e *Engine) retire(ctx context.Context, r replacement) error {
+	bodies := slices.Concat(r.old, prefixed(string(e.headsKey), r.heads))
+	slices.Sort(bodies)
+	bodies = slices.Compact(bodies)
+	for _, object := range bodies {
+		if e.o.Cache.Blobs().Has(object) {
+			if err := e.o.Cache.Blobs().Pin(object); err != nil && !errors.Is(err, cache.ErrNotFound) {
+				return fmt.Errorf("engine: keep replaced body: %w", err)
+			}
+		}
+	}
+	if err := e.o.Cache.Records().Update(func(tx *cache.Tx) error {
+		return e.putRecord(tx, "replaced", r.object, []byte(strings.Join(bodies, "\n")))
+	}); err != nil {
+		return err
+	}
+	return e.remove(ctx, r.object, r.old)
+}
+
+// remove deletes objects in favour of one that was read back. Where another
+// program carries the folder, a device that received the replacement removes
+// what it names; a device that is alone does so itself in a later pass.
+func (e *Engine) remove(ctx context.Context, _ string, old []string) error {
+	properties := e.o.Store.Properties()
+	if len(old) == 0 || !properties.Deletes {
+		return nil
+	}
+	if properties.Carried {
+		e.removals = append(e.removals, removal{pass: e.passes, old: old})
+		return nil
+	}
+	if err := e.o.Store.Delete(ctx, old...); err != nil {
+		e.o.Log.Warn("removal is put off", "objects", len(old), "error", err)
+		e.removals = append(e.removals, removal{pass: e.passes, old: old})
+	}
+	return ctx.Err()
+}
+
+// removeLater deletes what earlier passes left.
+func (e *Engine) removeLater(ctx context.Context) error {
+	kept := e.removals[:0]
+	defer func() { e.removals = kept }()
+	e.mu.Lock()
+	alone := len(e.others) == 0
+	e.mu.Unlock()
+	for i, r := range e.removals {
+		if r.pass >= e.passes || e.o.Store.Properties().Carried && !alone {
+			kept = append(kept, r)
+			continue
+		}
+		if err := e.o.Store.Delete(ctx, r.old...); err != nil {
+			kept = append(kept, e.removals[i:]...)
+			return fmt.Errorf("engine: remove replaced objects: %w", err)
+		}
+	}
+	return nil
+}
+
+// sight looks at replacements a second time: at all of them with all, else at
+// a few when many wait. What is whole sets the bodies that it replaced free;
+// what is not whole any more is written again from those.
+func (e *Engine) sight(ctx context.Context, all bool) error {
+	waiting, err := e.replacements()
+	if err != nil {
+		return err
+	}
+	if !all && len(waiting) <= sightingsMost {
+		return nil
+	}
+	if !all {
+		waiting = waiting[:sightingsOnce]
+	}
+	var seen []string
+	for _, r := range waiting {
+		whole, err := e.stillWhole(ctx, r)
+		if err != nil {
+			return err
+		}
+		if whole {
+			seen = append(seen, r.object)
+		}
+	}
+	return e.setFree(seen)
+}
+
+func (e *Engine) replacements() ([]replacement, error) {
+	var out []replacement
+	err := e.o.Cache.Records().Each("replaced", func(object string, sealed []byte) error {
+		plain, err := e.o.Sealer.OpenRecord(nil, "replaced/"+object, sealed)
+		if err != nil {
+			return nil // damaged: the bodies stay until the cache is rebuilt
+		}
+		out = append(out, replacement{object: object, old: strings.Split(string(plain), "\n")})
+		return nil
+	})
+	return out, err
+}
+
+// stillWhole tells whether a replacement can be set free from its old bodies:
+// it is whole, or it was itself replaced since.
+func (e *Engine) stillWhole(ctx context.Context, r replacement) (bool, error) {
+	kind, key, ok := e.inUse(r.object)
+	if !ok {
+		return true, nil
+	}
+	sealed, err := e.o.Store.Get(ctx, r.object)
+	if err == nil {
+		if _, err = e.o.Sealer.Open(nil, kind, key, sealed); err == nil {
+			return true, nil
+		}
+	} else if !errors.Is(err, providers.ErrNotFound) {
+		return false, fmt.Errorf("engine: look at %s again: %w", r.object, err)
+	}
+	e.problem(Problem{Kind: "torn", Object: r.object, Detail: "an object that was whole once is not any more; it is written again from the cache"})
+	return false, e.heal(ctx, r)
+}
+
+// heal writes again what the cache holds of a replacement and of what it
+// replaced; objects never change, so this can only add.
+func (e *Engine) heal(ctx context.Context, r replacement) error {
+	for _, object := range append([]string{r.object}, r.old...) {
+		sealed, ok := e.o.Cache.Blobs().Get(object)
+		if !ok || strings.HasPrefix(object, string(e.headsKey)) {
+			continue
+		}
+		if err := e.putWhole(ctx, object, sealed, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inUse finds what container an object belongs to, if the catalogue uses it.
+func (e *Engine) inUse(object string) (kind container.Kind, key container.Key, ok bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.catalogue.States(func(contact string, identifier *container.ChunkIdentifier, state *reconcile.State) bool {
+		if !strings.HasSuffix(object, "/"+state.Name) {
+			return true
+		}
+		kind, key = e.locate(contact, identifier)
+		ok = string(key)+"/"+state.Name == object
+		return !ok
+	})
+	return kind, key, ok
+}
+
+// locate names the container of a state as Catalogue.States yields it.
+func (e *Engine) locate(contact string, identifier *container.ChunkIdentifier) (container.Kind, container.Key) {
+	switch {
+	case identifier != nil:
+		return container.KindChunk, e.chunkKey(contact, *identifier)
+	case contact != "":
+		return container.KindConversation, e.conversationKey(contact)
+	}
+	return container.KindRoot, e.o.Root
+}
+
+// setFree unpins the bodies that only these replacements kept.
+func (e *Engine) setFree(objects []string) error {
+	if len(objects) == 0 {
+		return nil
+	}
+	waiting, err := e.replacements()
+	if err != nil {
+		return err
+	}
+	kept := make(map[string]bool)
+	for _, r := range waiting {
+		if !slices.Contains(objects, r.object) {
+			for _, old := range r.old {
+				kept[old] = true
+			}
+		}
+	}
+	for _, r := range waiting {
+		if !slices.Contains(objects, r.object) {
+			continue
+		}
+		for _, old := range r.old {
+			if kept[old] || e.isLiveHead(old) {
+				continue
+			}
+			if err := e.o.Cache.Blobs().Unpin(old); err != nil && !errors.Is(err, cache.ErrNotFound) {
+				return err
+			}
+		}
+	}
+	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
+		for _, object := range objects {
+			if err := tx.Delete("replaced", object); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (e *Engine) isLiveHead(object string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.heads[strings.TrimPrefix(object, string(e.headsKey)+"/")] != nil
+}

@@ -1,0 +1,276 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dm3sync/dm3sync/internal/container"
+	"github.com/dm3sync/dm3sync/internal/seal"
+	"github.com/dm3sync/dm3sync/providers"
+	"github.com/dm3sync/dm3sync/sync/reconcile"
+)
+
+// scrub lists everything at the provider and compares it with the catalogue:
+// states that no head names are adopted or, when something replaced them,
+// removed; states that are gone are written again from the cache or reported;
+// replacements are looked at a second time; every conversation that is out of
+// shape is marked for maintenance.
+func (e *Engine) scrub(ctx context.Context) error {
+	if _, err := e.pull(ctx); err != nil {
+		return err
+	}
+	gone, unnamed, err := e.compareObjects(ctx)
+	if err != nil {
+		return err
+	}
+	if err := e.healMissing(ctx, gone); err != nil {
+		return err
+	}
+	if err := e.adoptUnnamed(ctx, unnamed); err != nil {
+		return err
+	}
+	if err := e.sight(ctx, true); err != nil {
+		return err
+	}
+	e.markShapeless()
+	return e.setDirty(false)
+}
+
+// compareObjects lists all objects: gone are those that the catalogue names
+// and the listing does not, unnamed the other way round.
+func (e *Engine) compareObjects(ctx context.Context) (gone []string, unnamed []string, err error) {
+	named := e.namedObjects()
+	listed := int64(0)
+	for object, err := range e.o.Store.List(ctx, "") {
+		if err != nil {
+			return nil, nil, fmt.Errorf("engine: list objects: %w", err)
+		}
+		if listed++; listed%1000 == 0 {
+			e.progress("scrub", listed, 0, "objects")
+		}
+		key, _, _ := strings.Cut(object.Name, "/")
+		switch {
+		case key == string(e.headsKey):
+		case named[object.Name]:
+			delete(named, object.Name)
+		default:
+			unnamed = append(unnamed, object.Name)
+		}
+	}
+	return slices.Sorted(maps.Keys(named)), unnamed, nil
+}
+
+// namedObjects are the objects of the states in use.
+func (e *Engine) namedObjects() map[string]bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	named := make(map[string]bool)
+	e.catalogue.States(func(contact string, identifier *container.ChunkIdentifier, state *reconcile.State) bool {
+		if !state.Inline() {
+			_, key := e.locate(contact, identifier)
+			named[string(key)+"/"+state.Name] = true
+		}
+		return true
+	})
+	return named
+}
+
+// healMissing writes again what a listing did not show and the provider, asked
+// by name, does not have.
+func (e *Engine) healMissing(ctx context.Context, objects []string) error {
+	for _, object := range objects {
+		_, err := e.o.Store.GetRange(ctx, object, 0, 1)
+		if err == nil {
+			continue // a stale listing
+		}
+		if !errors.Is(err, providers.ErrNotFound) {
+			return fmt.Errorf("engine: look for %s: %w", object, err)
+		}
+		sealed, ok := e.o.Cache.Blobs().Get(object)
+		if !ok {
+			e.problem(Problem{Kind: "missing", Object: object, Detail: "the provider no longer has this object, and this device holds no copy; another device may"})
+			continue
+		}
+		if err := e.putWhole(ctx, object, sealed, true); err != nil {
+			return err
+		}
+		e.healed("missing", object)
+	}
+	return nil
+}
+
+// adoptUnnamed takes states that no head names into the catalogue, and removes
+// those that a state in use names as replaced.
+func (e *Engine) adoptUnnamed(ctx context.Context, objects []string) error {
+	out, _ := e.newOutgoing(ctx)
+	var leftover []string
+	for i, object := range objects {
+		e.progress("adopt", int64(i), int64(len(objects)), "objects")
+		if e.isReplaced(object) {
+			leftover = append(leftover, object)
+			continue
+		}
+		if err := e.adoptObject(ctx, out, object); err != nil {
+			return err
+		}
+	}
+	if err := e.publish(ctx, out); err != nil {
+		return err
+	}
+	return e.remove(ctx, "", leftover)
+}
+
+func (e *Engine) isReplaced(object string) bool {
+	key, name, _ := strings.Cut(object, "/")
+	replaced := false
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.catalogue.States(func(contact string, identifier *container.ChunkIdentifier, state *reconcile.State) bool {
+		if slices.Contains(state.Replaces, name) {
+			_, owner := e.locate(contact, identifier)
+			replaced = string(owner) == key
+		}
+		return !replaced
+	})
+	return replaced
+}
+
+// adoptObject reads an object that nothing names and, when it is a state of
+// this account, puts it into the next head.
+func (e *Engine) adoptObject(ctx context.Context, out *outgoing, object string) error {
+	sealed, err := e.o.Store.Get(ctx, object)
+	if errors.Is(err, providers.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("engine: read %s: %w", object, err)
+	}
+	key, name, _ := strings.Cut(object, "/")
+	found, err := e.identify(container.Key(key), sealed)
+	if err != nil {
+		if !errors.Is(err, seal.ErrOtherKey) {
+			e.unreadable(object, err)
+		}
+		return nil
+	}
+	found.state.Name = name
+	switch {
+	case found.identifier != nil:
+		out.news.AddChunk(found.contact, *found.identifier, found.state)
+		e.touched[found.contact] = true
+	case found.contact != "":
+		out.news.AddConversation(found.contact, found.state)
+	default:
+		out.news.AddRoot(found.state)
+	}
+	return nil
+}
+
+// identified is what a sealed object says that it is.
+type identified struct {
+	contact    string
+	identifier *container.ChunkIdentifier
+	state      reconcile.State
+	root       *container.Root
+	list       *container.Conversation
+	chunk      *container.Chunk
+}
+
+// identify opens a state of unknown kind. The container key, which the seal
+// binds, must be the one that follows from what the state says of itself.
+func (e *Engine) identify(key container.Key, sealed []byte) (identified, error) {
+	var found identified
+	var first error
+	for _, kind := range []container.Kind{container.KindChunk, container.KindConversation, container.KindRoot} {
+		plain, err := e.o.Sealer.Open(nil, kind, key, sealed)
+		if err != nil {
+			first = cmpErr(first, err)
+			continue
+		}
+		found.state.Size = int64(len(plain))
+		return found, e.decodeAs(&found, kind, key, plain)
+	}
+	return found, first
+}
+
+func cmpErr(first, err error) error {
+	if first == nil {
+		return err
+	}
+	return first
+}
+
+func (e *Engine) decodeAs(found *identified, kind container.Kind, key container.Key, plain []byte) (err error) {
+	expected := e.o.Root
+	switch kind {
+	case container.KindChunk:
+		if found.chunk, err = container.DecodeChunk(plain); err != nil {
+			return err
+		}
+		found.contact, found.identifier = found.chunk.Contact, &found.chunk.Identifier
+		found.state.Items = int64(len(found.chunk.Messages) + len(found.chunk.Tombstones))
+		found.state.First, found.state.Last = span(found.chunk)
+		found.state.Replaces = found.chunk.Replaces
+		expected = e.chunkKey(found.contact, *found.identifier)
+	case container.KindConversation:
+		if found.list, err = container.DecodeConversation(plain); err != nil {
+			return err
+		}
+		found.contact, found.state.Replaces = found.list.Contact, found.list.Replaces
+		expected = e.conversationKey(found.contact)
+	default:
+		if found.root, err = container.DecodeRoot(plain); err != nil {
+			return err
+		}
+		found.state.Replaces = found.root.Replaces
+	}
+	if key != expected {
+		return errSwapped
+	}
+	return nil
+}
+
+// markShapeless marks the conversations that maintenance has work with.
+func (e *Engine) markShapeless() {
+	limit := e.limit()
+	for _, contact := range e.contacts() {
+		conversation := e.snapshot(contact)
+		if conversation == nil {
+			continue
+		}
+		shapeless := len(conversation.Strays()) > 0 || len(conversation.Overfull(limit)) > 0
+		for i, chunk := range conversation.Chunks {
+			shapeless = shapeless || len(reconcile.Compact(chunk.States, i+1 < len(conversation.Chunks), false)) > 0
+		}
+		if shapeless {
+			e.touched[contact] = true
+		}
+	}
+}
+
+// restore writes again what this device holds, after a provider lost all.
+func (e *Engine) restore(ctx context.Context) error {
+	for object := range e.namedObjects() {
+		if sealed, ok := e.o.Cache.Blobs().Get(object); ok {
+			if err := e.putWhole(ctx, object, sealed, true); err != nil {
+				return err
+			}
+		}
+	}
+	e.mu.Lock()
+	names := slices.Sorted(maps.Keys(e.heads))
+	e.mu.Unlock()
+	for _, name := range names {
+		if sealed, ok := e.o.Cache.Blobs().Get(e.headObject(name)); ok {
+			if err := e.putWhole(ctx, e.headObject(name), sealed, true); err != nil {
+				return err
+			}
+		}
+	}
+	e.healed("blocked", "root")
+	return nil
+}

@@ -1,0 +1,167 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/dm3sync/dm3sync/cache"
+	"github.com/dm3sync/dm3sync/internal/container"
+	"github.com/dm3sync/dm3sync/internal/seal"
+	"github.com/dm3sync/dm3sync/providers"
+)
+
+// DefaultChunkLimit is the chunk size limit, in bytes of plaintext, of an
+// account that names none: the lower end of what the specification recommends
+// (spec page "Data Structure", 500 kB to 10 MB).
+const DefaultChunkLimit = 500_000
+
+// Options say what an engine works with. Account, Root, Sealer, Store and
+// Cache are required.
+type Options struct {
+	Account    string          // the account's own name, normalised
+	Root       container.Key   // key of the root container
+	Sealer     *seal.Sealer    // seals states, heads and local records
+	Store      providers.Store // the provider, retries and limits already around it
+	Cache      *cache.Cache    // journal, records and blobs of this account
+	ChunkLimit int             // bytes of plaintext; 0 is DefaultChunkLimit
+	LookEvery  int             // flushes before a pass looks at the heads again; 0 is 16
+	Inline     int64           // bytes that travel inside heads before they move into their containers; 0 is 1 MiB
+	Warm       int64           // bytes of recent chunks a full pass fetches ahead; 0 none
+	Now        func() time.Time
+	Random     io.Reader
+	Log        *slog.Logger
+	Progress   func(Progress) // may be nil; called from passes, one at a time
+}
+
+// Progress tells how far a step of a pass has come. Total is 0 while unknown.
+type Progress struct {
+	Step  string `json:"step"`
+	Done  int64  `json:"done"`
+	Total int64  `json:"total"`
+	Unit  string `json:"unit"`
+}
+
+// Item is one message for one conversation. Contact is a normalised name.
+type Item struct {
+	Contact  string
+	Envelope container.Envelope
+}
+
+// Work says what a pass shall do beyond pushing.
+type Work struct {
+	Flush  bool // push only; look at the heads only when a look is due
+	Scrub  bool // list everything too: writes without heads, leftovers, losses
+	Settle bool // go on until nothing is unconfirmed or nothing moves any more
+	// Restore lifts the block of an account whose objects are gone from the
+	// provider: what this device still holds is written there again.
+	Restore bool
+}
+
+// Report counts what a pass did.
+type Report struct {
+	Pulled    int `json:"pulled"`    // heads read
+	Pushed    int `json:"pushed"`    // messages written
+	Confirmed int `json:"confirmed"` // messages that left the journal
+	Compacted int `json:"compacted"` // states written in place of others
+	Removed   int `json:"removed"`   // objects removed in favour of others
+	Pending   int `json:"pending"`   // messages still in the journal
+}
+
+// Conversation describes a conversation from what is known locally. Times are
+// Unix milliseconds, zero where unknown. Messages counts items in states and
+// can be too high by those that stand in two.
+type Conversation struct {
+	Contact  string `json:"contact"`
+	Chunks   int    `json:"chunks"`
+	Messages int    `json:"messages"`
+	First    int64  `json:"first"`
+	Last     int64  `json:"last"`
+	Pending  int    `json:"pending"`
+	Hidden   bool   `json:"hidden"`
+}
+
+// Range picks messages: From up to, not including, To (Unix milliseconds, To 0
+// is no end), and of those the newest Last (0 is all).
+type Range struct {
+	From, To int64
+	Last     int
+}
+
+// Page is what a range holds, in the order of time. It is Provisional, with
+// the Reasons, when something may be missing from it.
+type Page struct {
+	Messages    []container.Envelope
+	Provisional bool
+	Reasons     []string
+	Fetched     int // objects fetched from the provider
+}
+
+// Problem is something that is wrong and stays so until it is healed. Contact
+// is for the user's eyes, never for a log.
+type Problem struct {
+	Kind    string `json:"kind"`
+	Object  string `json:"object,omitempty"`
+	Contact string `json:"contact,omitempty"`
+	Detail  string `json:"detail"`
+}
+
+// Verification is what a walk through the whole tree found.
+type Verification struct {
+	Objects       int       `json:"objects"`
+	Heads         int       `json:"heads"`
+	Conversations int       `json:"conversations"`
+	Chunks        int       `json:"chunks"`
+	States        int       `json:"states"`
+	Messages      int       `json:"messages"`
+	Tombstones    int       `json:"tombstones"`
+	Bytes         int64     `json:"bytes"`
+	Foreign       int       `json:"foreign"` // objects sealed with another key, left alone
+	Problems      []Problem `json:"problems"`
+}
+
+// Status says how the account is. It carries no secret.
+type Status struct {
+	Account        string    `json:"account"`
+	State          string    `json:"state"` // "idle", "working" or "blocked"
+	Pending        int       `json:"pending"`
+	PendingBytes   int64     `json:"pending_bytes"`
+	Conversations  int       `json:"conversations"`
+	Chunks         int       `json:"chunks"`
+	Heads          int       `json:"heads"`
+	LastPass       time.Time `json:"last_pass"`
+	LastSuccess    time.Time `json:"last_success"`
+	LastError      string    `json:"last_error,omitempty"`
+	Problems       []Problem `json:"problems"`
+	JournalDamaged int       `json:"journal_damaged"`
+	CacheRebuilt   bool      `json:"cache_rebuilt"`
+}
+
+// Sentinels of this package, matched with errors.Is.
+var (
+	// ErrTooLarge is a message that is larger than the chunk limit. Nothing of
+	// it was stored.
+	ErrTooLarge = errors.New("message is larger than the chunk limit")
+	// ErrLimit is a chunk limit that is smaller than a message already kept.
+	ErrLimit = errors.New("chunk limit is smaller than the largest message")
+	// ErrBlocked is an account that stopped to be safe; the text says why and
+	// what to do.
+	ErrBlocked = errors.New("account is blocked")
+	// ErrClosed is a call on an engine that was closed.
+	ErrClosed = errors.New("engine is closed")
+)
+
+// TooLargeError tells how large a refused message is. It matches ErrTooLarge.
+type TooLargeError struct {
+	Size, Limit int // bytes of plaintext
+}
+
+// Error says what the message measures and what would let it in.
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("message of %d bytes is larger than the chunk limit of %d bytes; raise chunk_size to keep it", e.Size, e.Limit)
+}
+
+// Is makes the error match ErrTooLarge.
+func (e *TooLargeError) Is(target error) bool { return target == ErrTooLarge }
