@@ -1,0 +1,269 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dm3sync/dm3sync/internal/api"
+	"github.com/dm3sync/dm3sync/internal/config"
+	"github.com/dm3sync/dm3sync/internal/history"
+	"github.com/dm3sync/dm3sync/providers"
+	"github.com/dm3sync/dm3sync/sync/engine"
+	"github.com/dm3sync/dm3sync/sync/schedule"
+)
+
+const (
+	// openRetry and openRetryLimit bound the waits between attempts to open an
+	// account whose secret or cache is not available.
+	openRetry      = time.Second
+	openRetryLimit = time.Minute
+
+	// stuckAfter is how long an account may fail, or get nothing done, before
+	// its status calls it stuck: well above any retry.
+	stuckAfter = 15 * time.Minute
+)
+
+// runner runs one account, from opening it to its last flush.
+type runner struct {
+	config   config.Account
+	options  Options
+	folder   string // of the account's cache
+	log      *slog.Logger
+	schedule *schedule.Schedule
+	started  time.Time
+	running  atomic.Bool
+
+	mu      sync.Mutex
+	account *Account // nil until open
+	reason  string   // why it is not open
+	spool   spoolStatus
+	stuck   bool // as last logged
+}
+
+func newRunner(account config.Account, o Options) *runner {
+	r := &runner{config: account, options: o, reason: "starting", started: o.Now()}
+	r.folder = o.Config.Folder(&account)
+	r.log = o.Log.With("account", account.Name)
+	s := account.Schedule
+	r.schedule = schedule.New(schedule.Options{
+		Idle:       time.Duration(s.Idle),
+		Longest:    time.Duration(s.Longest),
+		Interval:   time.Duration(s.Interval),
+		Jitter:     s.Jitter,
+		Scrub:      time.Duration(s.Scrub),
+		FirstScrub: firstScrub(r.stampFile(), time.Duration(s.Scrub), o.Now()),
+		Wait:       rateLimitWait,
+	})
+	return r
+}
+
+// rateLimitWait is what a provider asked to wait.
+func rateLimitWait(err error) time.Duration {
+	if limit := (*providers.RateLimitError)(nil); errors.As(err, &limit) {
+		return limit.Wait
+	}
+	return 0
+}
+
+// run returns when ctx has ended, the last flush is over, and everything of the
+// account is closed. A provider that ignores contexts can delay that for ever.
+func (r *runner) run(ctx context.Context) {
+	r.running.Store(true)
+	defer r.running.Store(false)
+	account := r.open(ctx)
+	if account == nil {
+		return
+	}
+	account.onAppend(r.schedule.Appended)
+	var group sync.WaitGroup
+	group.Go(func() { _ = r.schedule.Run(ctx, r.pass) }) // ends with ctx only
+	group.Go(func() { r.watchStore(ctx) })
+	if r.config.Spool != "" {
+		group.Go(func() { r.spoolOf(account).run(ctx) })
+	}
+	<-ctx.Done()
+	group.Wait()
+	r.lastFlush(ctx, account)
+	r.setAccount(nil, "stopped")
+	if err := account.Close(); err != nil {
+		r.log.Error("closing failed", "error", err)
+	}
+}
+
+// open opens the account, however long it takes. It returns nil when ctx ends.
+func (r *runner) open(ctx context.Context) *Account {
+	for wait := openRetry; ; wait = min(2*wait, openRetryLimit) {
+		o := r.options.AccountOptions
+		o.Log = r.log
+		account, err := OpenAccount(ctx, r.config, o)
+		if err == nil {
+			r.setAccount(account, "")
+			r.log.Info("account is open")
+			return account
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		r.setAccount(nil, err.Error())
+		r.log.Error("account cannot be opened, will try again", "wait", wait, "error", err)
+		if providers.Sleep(ctx, wait) != nil {
+			return nil
+		}
+	}
+}
+
+func (r *runner) setAccount(account *Account, reason string) {
+	r.mu.Lock()
+	r.account, r.reason = account, reason
+	r.mu.Unlock()
+}
+
+// spoolOf is the account's spool. It has a history of its own, whose engine
+// waits while the journal is full: files can be larger than the journal.
+func (r *runner) spoolOf(account *Account) *spool {
+	patient := patientEngine{notifyingEngine{account.engine, account}, r.schedule.Kick}
+	names := append([]string{r.config.Name}, r.config.Aliases...)
+	return newSpool(r.config.Spool, history.New(patient, names), spoolOptions{
+		settle: r.options.SpoolSettle, report: r.setSpool, log: r.log,
+	})
+}
+
+func (r *runner) setSpool(s spoolStatus) {
+	r.mu.Lock()
+	r.spool = s
+	r.mu.Unlock()
+}
+
+// pass is one pass that is due.
+func (r *runner) pass(ctx context.Context, t schedule.Trigger) error {
+	began := time.Now()
+	report, err := r.account.Sync(ctx, engine.Work{Flush: t.Flush, Scrub: t.Scrub}, nil)
+	log := r.log.With("reason", t.Reason, "scrub", t.Scrub, "took", time.Since(began).Round(time.Millisecond),
+		"pulled", report.Pulled, "pushed", report.Pushed, "confirmed", report.Confirmed, "pending", report.Pending)
+	switch {
+	case ctx.Err() != nil:
+		return err
+	case err != nil:
+		log.Warn("pass failed", "error", err)
+		return err
+	case report.Pulled+report.Pushed+report.Confirmed+report.Compacted+report.Removed > 0:
+		log.Info("pass done", "compacted", report.Compacted, "removed", report.Removed)
+	default:
+		log.Debug("pass found nothing to do")
+	}
+	if t.Scrub {
+		r.stamp()
+	}
+	return nil
+}
+
+// watchStore hands on what the provider tells by itself.
+func (r *runner) watchStore(ctx context.Context) {
+	for wait := openRetry; ; wait = min(2*wait, openRetryLimit) {
+		changes, err := r.account.store.Watch(ctx)
+		if err == nil && changes == nil {
+			return // it cannot tell: the interval has to do
+		}
+		if err == nil {
+			wait = openRetry
+			r.schedule.Kick() // whatever was missed before
+			r.schedule.Watch(ctx, changes)
+		}
+		if providers.Sleep(ctx, wait) != nil {
+			return
+		}
+	}
+}
+
+// lastFlush pushes what waits, for a bounded time.
+func (r *runner) lastFlush(ctx context.Context, account *Account) {
+	if account.engine.Status().Pending == 0 || r.schedule.Paused() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.options.FlushWait)
+	defer cancel()
+	if _, err := account.engine.Pass(ctx, engine.Work{Flush: true}); err != nil {
+		r.log.Warn("last flush failed; what was appended waits in the journal", "error", err)
+	}
+}
+
+// status never waits.
+func (r *runner) status() api.AccountStatus {
+	r.mu.Lock()
+	account, reason, spool := r.account, r.reason, r.spool
+	r.mu.Unlock()
+	status := api.AccountStatus{Name: r.config.Name, Provider: r.config.Provider.Kind, Reason: reason}
+	status.Account, status.State = r.config.Name, "closed"
+	if account != nil {
+		status, _ = account.Status(context.Background()) // never fails
+	}
+	status.Paused = r.schedule.Paused()
+	status.NextPass = r.schedule.Next().Round(0)
+	status.SpoolError, status.SpoolRejected = spool.failure, spool.rejected
+	r.judge(&status, account)
+	return status
+}
+
+// judge says whether the account is stuck: not by whether it runs, but by
+// whether passes succeed or get anything done.
+func (r *runner) judge(status *api.AccountStatus, account *Account) {
+	now := r.options.Now()
+	limit := max(stuckAfter, 3*time.Duration(r.config.Schedule.Interval))
+	since := latest(r.started, status.LastSuccess)
+	if account != nil {
+		since = latest(since, account.movement.counts(now, limit))
+	}
+	if !status.Paused && now.Sub(since) >= limit {
+		status.Stuck, status.Since = true, since.Round(0)
+	}
+}
+
+// observe logs when the account becomes stuck or comes loose.
+func (r *runner) observe() api.AccountStatus {
+	status := r.status()
+	r.mu.Lock()
+	changed := status.Stuck != r.stuck
+	r.stuck = status.Stuck
+	r.mu.Unlock()
+	switch {
+	case changed && status.Stuck:
+		r.log.Error("sync is stuck", "since", status.Since, "pending", status.Pending, "error", status.LastError)
+	case changed:
+		r.log.Info("sync moves again")
+	}
+	return status
+}
+
+// stampFile is a file whose time is that of the last scrub.
+func (r *runner) stampFile() string { return filepath.Join(r.folder, "last-scrub") }
+
+// firstScrub is how long after the start the first scrub is due, so that
+// restarts do not put it off for ever. It is never at once: a start has enough
+// to do.
+func firstScrub(stamp string, every time.Duration, now time.Time) time.Duration {
+	soonest := every / 24
+	info, err := os.Stat(stamp)
+	if err != nil {
+		return soonest
+	}
+	return min(max(every-now.Sub(info.ModTime()), soonest), every)
+}
+
+// stamp notes that a scrub is done. Failing that only brings the next one
+// forward.
+func (r *runner) stamp() {
+	now := time.Now()
+	err := os.WriteFile(r.stampFile(), nil, 0o600)
+	if err == nil {
+		err = os.Chtimes(r.stampFile(), now, now)
+	}
+	if err != nil {
+		r.log.Warn("noting the scrub failed", "error", err)
+	}
+}

@@ -1,0 +1,35 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dm3sync/dm3sync/internal/api"
+)
+
+// served is an account as the socket shows it: the account, with what the
+// runner knows and decides.
+type served struct {
+	*Account
+	runner *runner
+}
+
+// ready is the account, once it is open.
+func (r *runner) ready() (api.Account, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.account == nil {
+		return nil, fmt.Errorf("agent: %w: %s", api.ErrNotReady, r.reason)
+	}
+	return served{r.account, r}, nil
+}
+
+// Status implements api.Account.
+func (s served) Status(context.Context) (api.AccountStatus, error) { return s.runner.status(), nil }
+
+// Pause implements api.Account.
+func (s served) Pause(_ context.Context, paused bool) error {
+	s.runner.schedule.Pause(paused)
+	s.runner.log.Info("paused or resumed", "paused", paused)
+	return nil
+}

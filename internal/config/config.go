@@ -1,0 +1,168 @@
+// Package config loads, completes and checks the configuration of dm3sync: one
+// TOML file, overridden by environment variables that begin with DM3SYNC_.
+//
+// It holds no secrets, only references to them (package keyring reads those),
+// and opens nothing: paths are made absolute, but never touched.
+//
+// Import order: above internal/keyring and internal/identity, below
+// internal/agent and cmd.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/dm3sync/dm3sync/internal/container"
+	"github.com/dm3sync/dm3sync/internal/keyring"
+)
+
+// ErrConfig is wrapped by every error of this package: the configuration must
+// be changed before anything can run.
+var ErrConfig = errors.New("configuration")
+
+// Config is a whole configuration, as Load returns it: complete and valid.
+type Config struct {
+	// File is the absolute path of the file it came from; empty when the
+	// environment alone supplied it.
+	File string `toml:"-"`
+	// Data is the folder for cache, journal and socket. Default: the user's
+	// data folder (systemd's state folder when one is given) and "dm3sync".
+	Data string `toml:"data"`
+	// Socket is the agent's local socket; default Data/agent.sock. Its length
+	// is limited to MaxSocketPath bytes by the operating systems.
+	Socket string `toml:"socket"`
+	Log    Log    `toml:"log"`
+	Cache  Cache  `toml:"cache"`
+	// Accounts are the [[account]] tables, in the order of the file.
+	Accounts []Account `toml:"account"`
+	// Warnings are sentences about settings that work, but are probably not
+	// what was meant. They hold no secrets.
+	Warnings []string `toml:"-"`
+}
+
+// Log says what is logged and how.
+type Log struct {
+	Level  string `toml:"level"`  // debug, info (default), warn, error
+	Format string `toml:"format"` // auto (default: text on a terminal, else json), text, json
+}
+
+// Cache bounds what one account keeps on disk.
+type Cache struct {
+	BlobBudget   Size `toml:"blob_budget"`   // sealed states kept for reading; default 256MiB
+	JournalLimit Size `toml:"journal_limit"` // unconfirmed messages; an append beyond it fails; default 1GiB
+}
+
+// Account is one [[account]] table.
+type Account struct {
+	// Name is the account's own dm3 name, normalised by Load.
+	Name string `toml:"name"`
+	// Aliases are further names of the same person (normalised by Load):
+	// messages from or to them belong to this account.
+	Aliases []string `toml:"aliases"`
+	// ChunkSize is the limit of a chunk in bytes of plaintext; default 500kB.
+	// It belongs to the account: all its devices must use the same.
+	ChunkSize Size `toml:"chunk_size"`
+	// Seal is the form of sealed objects: compact (default) or dm3.
+	Seal string `toml:"seal"`
+	// NoCompression stores chunks uncompressed (see the security page).
+	NoCompression bool `toml:"no_compression"`
+	// Spool is a folder from which the agent takes files of messages; empty: none.
+	Spool    string   `toml:"spool"`
+	Secret   Secret   `toml:"secret"`
+	Provider Provider `toml:"provider"`
+	Schedule Schedule `toml:"schedule"`
+}
+
+// Secret says where the account's secret is kept, and what it is.
+type Secret struct {
+	Form       string `toml:"form"`       // storage-key (default), signature, wallet-key
+	File       string `toml:"file"`       // a file only its owner can read
+	Env        string `toml:"env"`        // an environment variable
+	Credential string `toml:"credential"` // a systemd credential
+	Nonce      string `toml:"nonce"`      // wallet-key only; default: upstream's default nonce
+}
+
+// Source is the reference in the form that keyring reads.
+func (s Secret) Source() keyring.Source {
+	return keyring.Source{File: s.File, Env: s.Env, Credential: s.Credential}
+}
+
+// Provider is the place of one account. Which fields matter depends on Kind;
+// Validate refuses those that don't.
+type Provider struct {
+	Kind string `toml:"kind"` // folder, s3, or memory (for tests: gone at exit)
+
+	// folder
+	Path    string `toml:"path"`    // the folder, made by `dm3sync init`
+	Carried bool   `toml:"carried"` // another program replicates it (Dropbox, Syncthing, Nextcloud, …)
+
+	// s3
+	Endpoint         string `toml:"endpoint"` // URL; empty: AWS
+	Region           string `toml:"region"`
+	Bucket           string `toml:"bucket"`
+	Prefix           string `toml:"prefix"`
+	PathStyle        bool   `toml:"path_style"`
+	AccessKeyID      string `toml:"access_key_id"` // empty: the SDK's credential chain
+	SecretFile       string `toml:"secret_file"`
+	SecretEnv        string `toml:"secret_env"`
+	SecretCredential string `toml:"secret_credential"`
+	CAFile           string `toml:"ca_file"` // further certificate authorities, PEM
+	Proxy            string `toml:"proxy"`   // URL; empty: HTTPS_PROXY and so on
+
+	// every kind
+	Parallel       int  `toml:"parallel"`         // concurrent requests; 0: what suits the place
+	BytesPerSecond Size `toml:"bytes_per_second"` // both directions together; 0: no limit
+}
+
+// Source is the reference to the provider's secret, in the form that keyring
+// reads; its IsZero tells whether there is one.
+func (p Provider) Source() keyring.Source {
+	return keyring.Source{File: p.SecretFile, Env: p.SecretEnv, Credential: p.SecretCredential}
+}
+
+// Schedule says when a pass runs (package sync/schedule explains each).
+type Schedule struct {
+	Idle     Duration `toml:"idle"`     // default 2s
+	Longest  Duration `toml:"longest"`  // default 15s
+	Interval Duration `toml:"interval"` // default 60s
+	Jitter   float64  `toml:"jitter"`   // fraction of Interval, above 0 to 1; default (and 0) 0.1
+	Scrub    Duration `toml:"scrub"`    // default 24h
+}
+
+// Size is a number of bytes, written as 500kB, 10MB, 256MiB or a plain number.
+type Size int64
+
+// Duration is a time.Duration, written as 2s, 15m or 24h.
+type Duration time.Duration
+
+// Account returns the account of the given name, as written or normalised; an
+// empty name means the only one. The error lists the names to choose from.
+func (c *Config) Account(name string) (*Account, error) {
+	if name == "" && len(c.Accounts) == 1 {
+		return &c.Accounts[0], nil
+	}
+	wanted := name
+	if normal, err := normalize(name); err == nil {
+		wanted = normal
+	}
+	var names []string
+	for i := range c.Accounts {
+		if name != "" && c.Accounts[i].Name == wanted {
+			return &c.Accounts[i], nil
+		}
+		names = append(names, c.Accounts[i].Name)
+	}
+	if name == "" {
+		return nil, fmt.Errorf("config: %w: there are several accounts; choose one with --account: %s", ErrConfig, strings.Join(names, ", "))
+	}
+	return nil, fmt.Errorf("config: %w: no account %q; there are: %s", ErrConfig, name, strings.Join(names, ", "))
+}
+
+// Folder is where the account's cache lies: a folder in Data whose name tells
+// nothing, because own names are nobody else's business.
+func (c *Config) Folder(account *Account) string {
+	return filepath.Join(c.Data, "accounts", string(container.Hash(account.Name))[2:18])
+}
