@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/dm3sync/dm3sync/cache"
+	"github.com/dm3sync/dm3sync/internal/config"
+	"github.com/dm3sync/dm3sync/internal/keyring"
+	"github.com/dm3sync/dm3sync/providers"
+)
+
+// TestMain makes the scripts' commands out of this test binary.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"dm3sync": main, "envelope": envelopeMain, "sample": sampleMain})
+}
+
+// TestScripts runs the scripts: every verb, as users call it.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			backend := s3mem.New()
+			if err := backend.CreateBucket("dm3"); err != nil {
+				return err
+			}
+			server := httptest.NewServer(gofakes3.New(backend).Server())
+			env.Defer(server.Close)
+			env.Setenv("S3", server.URL)
+			for name, value := range map[string]string{"HOME": env.WorkDir, "TZ": "UTC", "DM3SYNC_CONFIG": env.WorkDir + "/config.toml", "DM3SYNC_DATA": env.WorkDir + "/data"} {
+				env.Setenv(name, value)
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": codeCommand, "waitfor": waitForCommand, "waitopen": waitOpenCommand},
+	})
+}
+
+// codeCommand is "code N command…": the command must end with this exit code.
+func codeCommand(ts *testscript.TestScript, negated bool, arguments []string) {
+	if negated || len(arguments) < 2 {
+		ts.Fatalf("usage: code N command [argument]...")
+	}
+	err := ts.Exec(arguments[1], arguments[2:]...)
+	code := 0
+	if exit := (interface{ ExitCode() int })(nil); errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if fmt.Sprint(code) != arguments[0] {
+		ts.Fatalf("exit code %d, want %s", code, arguments[0])
+	}
+}
+
+// waitForCommand is "waitfor PATH", or "! waitfor PATH" for its absence.
+func waitForCommand(ts *testscript.TestScript, negated bool, arguments []string) {
+	if len(arguments) != 1 {
+		ts.Fatalf("usage: waitfor path")
+	}
+	for range 600 {
+		if _, err := os.Stat(ts.MkAbs(arguments[0])); (err == nil) != negated {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("waited in vain for %s", arguments[0])
+}
+
+// waitOpenCommand is "waitopen": it returns when the agent's accounts are open.
+func waitOpenCommand(ts *testscript.TestScript, _ bool, _ []string) {
+	for range 600 {
+		if err := ts.Exec("dm3sync", "status", "--check"); err == nil {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("waited in vain for the accounts to open")
+}
+
+func TestExitCodes(t *testing.T) {
+	for want, errs := range map[int][]error{
+		exitDone:     {nil},
+		exitFailed:   {errors.New("disk"), context.Canceled},
+		exitUsage:    {usagef("wrong"), fmt.Errorf("x: %w", config.ErrConfig), keyring.ErrSource, keyring.ErrSecret},
+		exitRejected: {errRejected},
+		exitProvider: {providers.ErrTransient, fmt.Errorf("s3: %w", providers.ErrUnauthorised), &providers.RateLimitError{}, errors.Join(errRejected, providers.ErrQuota)},
+		exitProblems: {errProblems},
+		exitInUse:    {cache.ErrInUse},
+	} {
+		for _, err := range errs {
+			if got := exitCode(err); got != want {
+				t.Errorf("%v: code %d, want %d", err, got, want)
+			}
+		}
+	}
+}
+
+func TestErrorsAsJSON(t *testing.T) {
+	p, out, _ := testProgram(nil)
+	if code := p.main(t.Context(), []string{"status", "--json", "--config", "/does/not/exist"}); code != exitUsage {
+		t.Errorf("code %d", code)
+	}
+	if text := out.String(); !strings.Contains(text, `"exitCode":2`) || !strings.Contains(text, "dm3sync init") || strings.Count(text, "\n") != 1 {
+		t.Errorf("output %s", text)
+	}
+}
+
+// TestUnitFileVerb: the service file starts a verb that there is.
+func TestUnitFileVerb(t *testing.T) {
+	unit, err := os.ReadFile("../../configs/dm3sync.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(unit), "ExecStart=")
+	line, _, _ := strings.Cut(rest, "\n")
+	arguments := strings.Fields(line)
+	p, _, _ := testProgram(nil)
+	command, unread, err := p.command().Find(arguments[1:])
+	if err != nil || command.Name() != "run" || command.ParseFlags(unread) != nil {
+		t.Errorf("%q: verb %s, error %v", line, command.Name(), err)
+	}
+}
+
+func TestPlain(t *testing.T) {
+	for text, want := range map[string]string{
+		"héllo 🙂":               "héllo 🙂",
+		"\x1b]0;title\x07":      "·]0;title·",
+		"a\u202eb":              "a·b",
+		"tab\there\nnext\u0085": "tab here·next·",
+		"\xff":                  "\ufffd",
+	} {
+		if got := plain(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func testProgram(in io.Reader) (p *program, out, err *bytes.Buffer) {
+	out, err = &bytes.Buffer{}, &bytes.Buffer{}
+	return &program{in: in, out: out, err: err, now: func() time.Time { return testNow }}, out, err
+}
