@@ -1,0 +1,161 @@
+package architecture
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// layers lists the folders from the top of the house to the ground. A package may import its own layer and those below
+// (design.md part 6). A folder stands for everything beneath it.
+var layers = [][]string{
+	{"cmd"},
+	{"internal/agent", "internal/benchmark"},
+	{"internal/api", "internal/webui"},
+	{"internal/history", "sync/engine", "sync/simtest"},
+	{
+		"sync/reconcile", "sync/schedule", "cache", "providers", "internal/archive", "internal/keyring",
+		"internal/config", "internal/service", "internal/dm3api",
+	},
+	{"internal/container", "internal/seal", "internal/identity", "internal/chat", "internal/architecture"},
+}
+
+// only lists packages that may import nothing of the module but what stands here (and what lies in the same folder).
+var only = map[string][]string{
+	"internal/container":    {},                                          // the ground
+	"internal/seal":         {"internal/container"},                      // bytes and keys, no names
+	"internal/identity":     {"internal/container"},                      // keys and names, no objects
+	"internal/chat":         {},                                          // so that every package's tests can use it
+	"internal/architecture": {},                                          // it reads source
+	"internal/dm3api":       {},                                          // a wire format, so that providers may see it
+	"providers":             {"providers"},                               // bytes and names of objects: no keys, no tree, no cache
+	"providers/dm3node":     {"providers", "internal/dm3api"},            // as above, and the node's wire format
+	"cache":                 {},                                          // it sees sealed bytes, never a key
+	"sync/reconcile":        {"internal/container"},                      // a pure function of what was read
+	"sync/schedule":         {},                                          // time alone
+	"internal/archive":      {"providers", "internal/container"},         // a Store
+	"internal/keyring":      {"internal/identity", "internal/container"}, // secrets, not their use
+	"internal/service":      {},                                          // texts of unit files
+	"internal/webui":        {},                                          // embedded files
+}
+
+// testOnly lists packages that nothing but tests may import.
+var testOnly = []string{"sync/simtest", "internal/architecture", "internal/benchmark"}
+
+func TestImportsRunDownwards(t *testing.T) {
+	report(t, checkImports(repositorySources(t)))
+}
+
+func TestImportRuleCanFail(t *testing.T) {
+	cases := []struct {
+		folder, target string
+		faults         int
+	}{
+		{"internal/api", "internal/history", 0},
+		{"internal/api", "internal/agent", 1},
+		{"internal/history", "sync/engine", 0},
+		{"cmd/dm3sync", "internal/agent", 0},
+		{"internal/container", "internal/seal", 1},
+		{"sync/engine", "internal/seal", 0},
+		{"sync/reconcile", "internal/container", 0},
+		{"sync/reconcile", "cache", 1},
+		{"cache", "internal/seal", 1},
+		{"cache", "cache/deeper", 0},
+		{"providers/s3", "providers", 0},
+		{"providers/s3", "internal/identity", 1},
+		{"providers/dm3node", "internal/dm3api", 0},
+		{"providers/s3", "internal/dm3api", 1},
+		{"sync/engine", "sync/simtest", 1},
+		{"internal/newcomer", "internal/container", 1},
+	}
+	for _, c := range cases {
+		text := fmt.Sprintf("package x\nimport _ %q\nimport _ \"os\"\n", module+"/"+c.target)
+		t.Run(c.folder+" to "+c.target, func(t *testing.T) {
+			expectBroken(t, checkImports([]source{example(t, c.folder+"/x.go", text)}), c.faults)
+		})
+	}
+}
+
+// checkImports looks at the imports of everything but tests, which may look down and up.
+func checkImports(sources []source) []string {
+	var messages []string
+	for _, file := range sources {
+		if file.isTest() {
+			continue
+		}
+		from := file.folder()
+		if layer(from) < 0 {
+			messages = append(messages, fmt.Sprintf("%s: %s has no layer yet: add it to layers", file.path, from))
+			continue
+		}
+		for _, line := range file.syntax.Imports {
+			target, ok := inModule(line.Path.Value)
+			if !ok {
+				continue
+			}
+			if why := forbidden(from, target); why != "" {
+				messages = append(messages, fmt.Sprintf("%s: imports %s: %s", file.at(line), target, why))
+			}
+		}
+	}
+	return messages
+}
+
+// forbidden tells why one folder may not import another, or nothing.
+func forbidden(from, target string) string {
+	for _, folder := range testOnly {
+		if within(target, folder) {
+			return "only tests may"
+		}
+	}
+	if layer(target) < layer(from) {
+		return "the arrow runs up"
+	}
+	allowed, folder := onlyOf(from)
+	if folder == "" || within(target, folder) {
+		return ""
+	}
+	for _, name := range allowed {
+		if within(target, name) {
+			return ""
+		}
+	}
+	return fmt.Sprintf("%s may import %v of this module", folder, allowed)
+}
+
+// onlyOf returns the entry of only that is nearest to a folder.
+func onlyOf(folder string) (allowed []string, name string) {
+	for candidate, list := range only {
+		if within(folder, candidate) && len(candidate) > len(name) {
+			allowed, name = list, candidate
+		}
+	}
+	return allowed, name
+}
+
+// layer returns the index of a folder's layer, -1 where it has none.
+func layer(folder string) int {
+	for index, folders := range layers {
+		for _, name := range folders {
+			if within(folder, name) {
+				return index
+			}
+		}
+	}
+	return -1
+}
+
+// within says whether a folder is another one or lies beneath it.
+func within(folder, other string) bool {
+	return folder == other || strings.HasPrefix(folder, other+"/")
+}
+
+// inModule turns a quoted import path into a folder of this module.
+func inModule(quoted string) (folder string, ok bool) {
+	name, err := strconv.Unquote(quoted)
+	if err != nil {
+		return "", false
+	}
+	return strings.CutPrefix(name, module+"/")
+}
