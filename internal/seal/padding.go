@@ -14,9 +14,8 @@ const (
 func paddedSize(size int) int {
 	step := paddingStep
 	if size > paddingFixed {
-		// The smallest power of two not less than size/32. Rounding the quotient up first changes
-		// nothing, since the power is whole.
-		step = 1 << bits.Len(uint((size+31)/32-1))
+		// The largest power of two that is not more than size/32 (decision 0005).
+		step = 1 << (bits.Len(uint(size/32)) - 1)
 	}
 	return (size + step - 1) / step * step
 }

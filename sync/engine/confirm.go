@@ -60,13 +60,8 @@ func (e *Engine) isShown(name string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, live := range e.heads {
-		if !live.shown {
-			continue
-		}
-		for _, cover := range live.covers {
-			if cover.Incarnation == incarnation && cover.From <= sequence && sequence <= cover.To {
-				return true
-			}
+		if live.shown && live.stands(incarnation, sequence) {
+			return true
 		}
 	}
 	return false

@@ -16,7 +16,7 @@ import (
 // the last look, so the work is left for after the next one; any other error
 // is returned.
 func (e *Engine) dangles(contact string, err error) error {
-	if !absent(err) {
+	if !unusable(err) {
 		return err
 	}
 	if _, known := e.dangling[contact]; !known {
@@ -51,7 +51,7 @@ func (e *Engine) resolve(ctx context.Context, contact string) error {
 		conversation = &reconcile.Conversation{}
 	}
 	for _, chunk := range conversation.Chunks {
-		gone, err := e.goneStates(ctx, e.chunkKey(contact, chunk.Identifier), chunk.States)
+		gone, err := e.goneStates(ctx, container.KindChunk, e.chunkKey(contact, chunk.Identifier), chunk.States)
 		if err != nil {
 			return err
 		}
@@ -71,28 +71,59 @@ func (e *Engine) resolve(ctx context.Context, contact string) error {
 }
 
 // goneStates asks for each object by name and heals from the cache what it can.
-func (e *Engine) goneStates(ctx context.Context, key container.Key, states []reconcile.State) (gone []reconcile.State, err error) {
+func (e *Engine) goneStates(ctx context.Context, kind container.Kind, key container.Key, states []reconcile.State) (gone []reconcile.State, err error) {
 	for _, state := range states {
 		object := string(key) + "/" + state.Name
 		if state.Inline() {
 			continue // heads are looked after by pull
 		}
-		_, err := e.o.Store.GetRange(ctx, object, 0, 1)
+		err := e.reread(ctx, kind, key, object, state.Size)
 		if err == nil {
+			e.readable(object)
 			continue
 		}
-		if !absent(err) {
+		if !unusable(err) {
 			return nil, fmt.Errorf("engine: look for %s: %w", object, err)
 		}
-		if sealed, ok := e.o.Cache.Blobs().Get(object); ok {
-			if err := e.putWhole(ctx, object, sealed, true); err != nil {
-				return nil, err
-			}
-			continue
+		healed, healErr := e.mend(ctx, kind, key, object, state.Size)
+		if healErr != nil {
+			return nil, healErr
 		}
-		gone = append(gone, state)
+		// What can't be opened stays: a newer program, or another key, may.
+		if !healed && absent(err) {
+			gone = append(gone, state)
+		}
 	}
 	return gone, nil
+}
+
+// reread reads an object from the provider and opens it.
+func (e *Engine) reread(ctx context.Context, kind container.Kind, key container.Key, object string, size int64) error {
+	sealed, err := e.o.Store.Get(ctx, object)
+	if err != nil {
+		return err
+	}
+	plain, err := e.o.Sealer.Open(nil, kind, key, sealed)
+	if err == nil && int64(len(plain)) != size {
+		err = errSwapped
+	}
+	return err
+}
+
+// mend writes an object again when the cache holds it whole.
+func (e *Engine) mend(ctx context.Context, kind container.Kind, key container.Key, object string, size int64) (bool, error) {
+	sealed, ok := e.o.Cache.Blobs().Get(object)
+	if !ok {
+		return false, nil
+	}
+	if plain, err := e.o.Sealer.Open(nil, kind, key, sealed); err != nil || int64(len(plain)) != size {
+		return false, nil
+	}
+	if err := e.putWhole(ctx, object, sealed, true); err != nil {
+		return false, err
+	}
+	e.readable(object)
+	return true, nil
 }
 
 // resolveChunk decides what became of gone states of one chunk.
@@ -153,6 +184,9 @@ func (e *Engine) outlived(ctx context.Context, contact string, identifier contai
 	named := make(map[string]bool)
 	for _, state := range left {
 		chunk, _, err := e.chunkState(ctx, contact, identifier, state)
+		if unusable(err) {
+			return false, nil // being replaced as well; the next look tells more
+		}
 		if err != nil {
 			return false, err
 		}
@@ -183,7 +217,7 @@ func (e *Engine) outlived(ctx context.Context, contact string, identifier contai
 // gone: the catalogue knows its chunks.
 func (e *Engine) resolveList(ctx context.Context, out *outgoing, conversation *reconcile.Conversation) error {
 	key := e.conversationKey(conversation.Contact)
-	gone, err := e.goneStates(ctx, key, conversation.States)
+	gone, err := e.goneStates(ctx, container.KindConversation, key, conversation.States)
 	if err != nil || len(gone) == 0 {
 		return err
 	}
@@ -207,7 +241,7 @@ func (e *Engine) resolveRoot(ctx context.Context, out *outgoing) error {
 	e.mu.Lock()
 	states := slices.Clone(e.catalogue.Root)
 	e.mu.Unlock()
-	gone, err := e.goneStates(ctx, e.o.Root, states)
+	gone, err := e.goneStates(ctx, container.KindRoot, e.o.Root, states)
 	if err != nil || len(gone) == 0 {
 		return err
 	}

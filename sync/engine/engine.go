@@ -38,6 +38,8 @@ type Engine struct {
 	passes   int64           // looks at the heads so far
 	touched  map[string]bool // contacts whose chunks this device wrote lately
 	others   map[string]int64
+	gaps     map[string]bool  // sequence numbers that no live head stands for; nil before the first look
+	uncut    map[string]bool  // states above the limit that can't be split
 	dangling map[string]int64 // contacts with a state that could not be found, by look
 	removals []removal        // put off to a later pass
 	leftover bool             // the last run ended so
@@ -53,6 +55,7 @@ type Engine struct {
 	owed      []batch
 	largest   int64
 	recent    []recentHead
+	received  []received
 	strayed   []string // contacts in whose chunks a pull found strays
 	problems  map[string]Problem
 	status    Status
@@ -66,13 +69,13 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	o.setDefaults()
 	e := &Engine{
 		o: o, headsKey: container.HeadsKey(o.Root), turn: make(chan struct{}, 1),
-		touched: make(map[string]bool), others: make(map[string]int64), dangling: make(map[string]int64),
+		touched: make(map[string]bool), others: make(map[string]int64), dangling: make(map[string]int64), uncut: make(map[string]bool),
 		heads: make(map[string]*liveHead), pending: make(map[string][]entry),
 		problems: make(map[string]Problem), changed: make(chan struct{}),
 	}
 	e.stopped, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	e.incarnation = e.randomName(8)
-	steps := []func() error{e.openDevice, e.openDirty, e.openHeads, e.openJournal, e.checkLimit}
+	steps := []func() error{e.openDevice, e.openStatus, e.openDirty, e.openHeads, e.openJournal, e.checkLimit}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			e.stop()

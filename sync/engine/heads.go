@@ -26,6 +26,13 @@ type liveHead struct {
 	missing  int  // looks in a row that did not show it though nothing stands for it
 }
 
+// stands tells whether the head stands for one sequence of an incarnation.
+func (h *liveHead) stands(incarnation string, sequence int64) bool {
+	return slices.ContainsFunc(h.covers, func(cover container.Cover) bool {
+		return cover.Incarnation == incarnation && cover.From <= sequence && sequence <= cover.To
+	})
+}
+
 // errNotShown is a read-back that did not find what was just acknowledged.
 var errNotShown = errors.New("the provider acknowledged an object and does not show it whole")
 
@@ -132,7 +139,7 @@ func (e *Engine) loadHead(ctx context.Context, name string) (*container.Head, er
 // many, or those in force. What news says is in the catalogue afterwards. It
 // returns the head's name.
 func (e *Engine) writeHead(ctx context.Context, news *reconcile.Catalogue, bodies map[string][]byte, force bool) (string, error) {
-	absorbed, forget := e.pickAbsorbed(force)
+	absorbed := e.pickAbsorbed(force)
 	head := &container.Head{Device: e.device, Incarnation: e.incarnation, Sequence: e.sequence, Absorbed: absorbed, Limit: e.limit()}
 	name := container.HeadName(head.Incarnation, head.Sequence)
 	merged, inline, err := e.mergeHeads(ctx, head)
@@ -148,7 +155,7 @@ func (e *Engine) writeHead(ctx context.Context, news *reconcile.Catalogue, bodie
 			return nil, fmt.Errorf("engine: body of inline state %s is gone", state.Name)
 		}
 		return body, nil
-	}, forget)
+	}, e.standsForAll(absorbed))
 	if err != nil {
 		return "", err
 	}
@@ -163,6 +170,10 @@ func (e *Engine) writeHead(ctx context.Context, news *reconcile.Catalogue, bodie
 	if err := e.keepHead(name, sealed); err != nil {
 		return "", err
 	}
+	// The head may have forgotten what its states replaced; news has not.
+	e.mu.Lock()
+	e.catalogue.Unite(news)
+	e.mu.Unlock()
 	e.adopt(name, int64(len(sealed)), head)
 	if err := e.dropHeads(absorbed); err != nil {
 		return "", err
@@ -170,9 +181,15 @@ func (e *Engine) writeHead(ctx context.Context, news *reconcile.Catalogue, bodie
 	return name, e.remove(ctx, e.headObject(name), prefixed(string(e.headsKey), absorbed))
 }
 
-// pickAbsorbed picks the heads that the next one stands for, and whether these
-// are all live heads.
-func (e *Engine) pickAbsorbed(all bool) (names []string, forget bool) {
+// standsForAll tells whether these are all live heads.
+func (e *Engine) standsForAll(absorbed []string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(absorbed) == len(e.heads)
+}
+
+// pickAbsorbed picks the heads that the next one stands for.
+func (e *Engine) pickAbsorbed(all bool) []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	infos := make([]reconcile.HeadInfo, 0, len(e.heads))
@@ -180,11 +197,9 @@ func (e *Engine) pickAbsorbed(all bool) (names []string, forget bool) {
 		infos = append(infos, reconcile.HeadInfo{Name: name, Size: head.size})
 	}
 	if all {
-		names = slices.Sorted(maps.Keys(e.heads))
-	} else {
-		names = reconcile.Absorb(infos)
+		return slices.Sorted(maps.Keys(e.heads))
 	}
-	return names, len(names) == len(e.heads)
+	return reconcile.Absorb(infos)
 }
 
 // mergeHeads unites the heads to be absorbed and fills in what the new head

@@ -29,11 +29,16 @@ func (e *Engine) plainState(ctx context.Context, kind container.Kind, key contai
 	}
 	object := string(key) + "/" + state.Name
 	if sealed, ok := e.o.Cache.Blobs().Get(object); ok {
-		if plain, err := e.o.Sealer.Open(nil, kind, key, sealed); err == nil {
+		if plain, err := e.o.Sealer.Open(nil, kind, key, sealed); err == nil && int64(len(plain)) == state.Size {
 			return plain, false, nil
 		}
 	}
 	plain, err = e.fetch(ctx, kind, key, object)
+	if err == nil && int64(len(plain)) != state.Size {
+		// The seal binds the container, not the name within it.
+		e.problem(Problem{Kind: "swapped", Object: object, Detail: "this object holds another state of the same container"})
+		return nil, true, fmt.Errorf("engine: open %s: %w", object, errSwapped)
+	}
 	return plain, true, err
 }
 
@@ -53,6 +58,7 @@ func (e *Engine) fetch(ctx context.Context, kind container.Kind, key container.K
 			e.unreadable(object, err)
 			return nil, fmt.Errorf("engine: open %s: %w", object, err)
 		}
+		e.readable(object)
 		return plain, e.o.Cache.Blobs().Put(object, sealed, false)
 	})
 	select {
@@ -61,6 +67,13 @@ func (e *Engine) fetch(ctx context.Context, kind container.Kind, key container.K
 	case result := <-done:
 		plain, _ := result.Val.([]byte)
 		return plain, result.Err
+	}
+}
+
+// readable takes back what unreadable and others said of an object.
+func (e *Engine) readable(object string) {
+	for _, kind := range []string{"damaged", "other key", "newer", "missing", "torn"} {
+		e.healed(kind, object)
 	}
 }
 
@@ -204,3 +217,10 @@ func (e *Engine) placed(contact string, identifier container.ChunkIdentifier, ch
 
 // absent tells a definite "not found" from a place that can't be reached.
 func absent(err error) bool { return isAny(err, providers.ErrNotFound, errGone) }
+
+// unusable tells a state that is not there, or not as it should be, from a
+// place that can't be reached. The rest of the work goes on without it.
+func unusable(err error) bool {
+	return absent(err) || isAny(err, errSwapped, seal.ErrDamaged, seal.ErrOtherKey, seal.ErrNewerVersion, seal.ErrTooLarge,
+		seal.ErrFormNotAllowed, container.ErrSyntax, container.ErrField, container.ErrKind, container.ErrHash)
+}

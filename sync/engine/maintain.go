@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -189,14 +188,18 @@ func (e *Engine) split(ctx context.Context, out *outgoing, conversation *reconci
 		next = max(next, chunk.Identifier.ID+1)
 	}
 	limit := e.limit()
-	for _, i := range conversation.Overfull(limit) {
+	for _, i := range e.overfull(conversation) {
 		source := conversation.Chunks[i]
 		chunk, _, err := e.chunkState(ctx, conversation.Contact, source.Identifier, source.States[0])
 		if err != nil {
 			return err
 		}
 		extents := []reconcile.Extent{{Identifier: source.Identifier}}
-		for _, cut := range reconcile.Split(measures(chunk), limit) {
+		cuts := reconcile.Split(measures(chunk), limit)
+		if len(cuts) == 0 {
+			e.uncut[source.States[0].Name] = true // only the names of what it replaced make it large
+		}
+		for _, cut := range cuts {
 			identifier := container.ChunkIdentifier{ID: next, Timestamp: cut}
 			next++
 			opened = append(opened, identifier)
@@ -218,6 +221,13 @@ func (e *Engine) split(ctx context.Context, out *outgoing, conversation *reconci
 	return e.stageLists(out, conversation.Contact, opened, false)
 }
 
+// overfull are the chunks that are to be split, without those that can't be.
+func (e *Engine) overfull(conversation *reconcile.Conversation) []int {
+	return slices.DeleteFunc(conversation.Overfull(e.limit()), func(i int) bool {
+		return e.uncut[conversation.Chunks[i].States[0].Name]
+	})
+}
+
 // measures lists the items of a chunk, messages and tombstones, in the order
 // of time.
 func measures(chunk *container.Chunk) []reconcile.Measure {
@@ -236,196 +246,3 @@ func measures(chunk *container.Chunk) []reconcile.Measure {
 
 // tombstoneSize is what a tombstone takes in a state, in bytes.
 const tombstoneSize = 120
-
-// rewrite replaces states by one that holds what they hold, without the items
-// that were verified in the chunk that covers them. With spill, all that
-// travels in heads moves into its container and every head is absorbed.
-func (e *Engine) rewrite(ctx context.Context, report *Report, spill bool, contacts []string) error {
-	out, groupContext := e.newOutgoing(ctx)
-	out.force = spill
-	for _, contact := range contacts {
-		conversation := e.snapshot(contact)
-		if conversation == nil {
-			continue
-		}
-		before := out.written
-		if err := e.rewriteConversation(groupContext, out, conversation, spill); err != nil {
-			if err := e.dangles(contact, err); err != nil {
-				return out.fail(err)
-			}
-			continue
-		}
-		if !spill && out.written == before && len(conversation.Strays()) == 0 && len(conversation.Overfull(e.limit())) == 0 {
-			delete(e.touched, contact)
-		}
-	}
-	if err := e.dangles("", e.rewriteRoot(groupContext, out, spill)); err != nil {
-		return out.fail(err)
-	}
-	if err := e.publish(ctx, out); err != nil {
-		return err
-	}
-	report.Compacted += out.written
-	return nil
-}
-
-func (e *Engine) rewriteConversation(ctx context.Context, out *outgoing, conversation *reconcile.Conversation, spill bool) error {
-	strays := conversation.Strays()
-	for i, chunk := range conversation.Chunks {
-		if !spill && slices.Contains(strays, i) {
-			if err := e.dropStrays(ctx, out, conversation, i); err != nil {
-				return err
-			}
-			continue
-		}
-		picked := reconcile.Compact(chunk.States, i+1 < len(conversation.Chunks), spill)
-		if len(picked) == 0 {
-			continue
-		}
-		union, err := e.union(ctx, conversation.Contact, chunk.Identifier, picked)
-		if err != nil {
-			return err
-		}
-		out.written++
-		if err := e.writeChunk(ctx, out, union, picked); err != nil {
-			return err
-		}
-	}
-	return e.rewriteList(ctx, out, conversation, spill)
-}
-
-// union loads states of one chunk and unites them.
-func (e *Engine) union(ctx context.Context, contact string, identifier container.ChunkIdentifier, states []reconcile.State) (*container.Chunk, error) {
-	parts := make([]*container.Chunk, len(states))
-	for i, state := range states {
-		var err error
-		if parts[i], _, err = e.chunkState(ctx, contact, identifier, state); err != nil {
-			return nil, err
-		}
-	}
-	union := container.UnionChunk(parts...)
-	union.Contact, union.Identifier = contact, identifier
-	return union, nil
-}
-
-// dropStrays rewrites a chunk without the strays that are found, item by item,
-// in states of the chunks that cover them, read from the provider now.
-func (e *Engine) dropStrays(ctx context.Context, out *outgoing, conversation *reconcile.Conversation, i int) error {
-	source := conversation.Chunks[i]
-	whole, err := e.union(ctx, conversation.Contact, source.Identifier, source.States)
-	if err != nil {
-		return err
-	}
-	extents := conversation.Extents()
-	targets := make(map[int]*container.Chunk)
-	collect(targets, extents, i, whole)
-	moved := make(map[known]bool)
-	for at := range targets {
-		first, last := span(targets[at])
-		if err := e.verified(ctx, conversation.Contact, conversation.Chunks[at], first, last, moved); err != nil {
-			return err
-		}
-	}
-	stays := func(item known) bool {
-		return extents[reconcile.Covering(extents, item.timestamp)].Identifier == source.Identifier || !moved[item]
-	}
-	before := len(whole.Messages) + len(whole.Tombstones)
-	whole.Messages = slices.DeleteFunc(whole.Messages, func(m container.Envelope) bool { return !stays(knownMessage(&m)) })
-	whole.Tombstones = slices.DeleteFunc(whole.Tombstones, func(t container.Tombstone) bool { return !stays(knownRemoval(t)) })
-	if len(whole.Messages)+len(whole.Tombstones) == before {
-		return nil
-	}
-	out.written++
-	return e.writeChunk(ctx, out, whole, source.States)
-}
-
-// verified adds to moved what the states of a chunk show within a span. The
-// states are read from the provider, not from the cache: this is the proof
-// that something may be dropped elsewhere.
-func (e *Engine) verified(ctx context.Context, contact string, chunk reconcile.Chunk, first, last int64, moved map[known]bool) error {
-	key := e.chunkKey(contact, chunk.Identifier)
-	for _, state := range chunk.States {
-		if state.Last < first || state.First > last {
-			continue
-		}
-		var plain []byte
-		var err error
-		if state.Inline() {
-			plain, err = e.inlineFresh(ctx, state)
-		} else {
-			plain, err = e.fetch(ctx, container.KindChunk, key, string(key)+"/"+state.Name)
-		}
-		if err != nil {
-			return err
-		}
-		content, err := container.DecodeChunk(plain)
-		if err != nil {
-			return fmt.Errorf("engine: decode %s/%s: %w", key, state.Name, err)
-		}
-		for _, item := range itemsOf(content) {
-			moved[item] = true
-		}
-	}
-	return nil
-}
-
-// rewriteList compacts the states of a conversation container.
-func (e *Engine) rewriteList(ctx context.Context, out *outgoing, conversation *reconcile.Conversation, spill bool) error {
-	picked := reconcile.Compact(conversation.States, false, spill)
-	if len(picked) == 0 {
-		return nil
-	}
-	key := e.conversationKey(conversation.Contact)
-	parts := make([]*container.Conversation, len(picked))
-	for i, state := range picked {
-		plain, _, err := e.plainState(ctx, container.KindConversation, key, state)
-		if err != nil {
-			return err
-		}
-		if parts[i], err = container.DecodeConversation(plain); err != nil {
-			return fmt.Errorf("engine: decode conversation: %w", err)
-		}
-	}
-	union := container.UnionConversation(parts...)
-	union.Contact, union.Replaces = conversation.Contact, names(picked)
-	state, up, err := e.writeList(out, container.KindConversation, key, union.AppendJSON(nil), picked)
-	if err != nil {
-		return err
-	}
-	out.written++
-	out.news.AddConversation(conversation.Contact, state)
-	if up != nil {
-		out.conversations = append(out.conversations, *up)
-	}
-	return nil
-}
-
-// rewriteRoot compacts the states of the root.
-func (e *Engine) rewriteRoot(ctx context.Context, out *outgoing, spill bool) error {
-	e.mu.Lock()
-	picked := reconcile.Compact(slices.Clone(e.catalogue.Root), false, spill)
-	e.mu.Unlock()
-	if len(picked) == 0 {
-		return nil
-	}
-	parts := make([]*container.Root, len(picked))
-	for i, state := range picked {
-		plain, _, err := e.plainState(ctx, container.KindRoot, e.o.Root, state)
-		if err != nil {
-			return err
-		}
-		if parts[i], err = container.DecodeRoot(plain); err != nil {
-			return fmt.Errorf("engine: decode root: %w", err)
-		}
-	}
-	union := container.UnionRoot(parts...)
-	union.Account, union.Replaces = e.o.Account, names(picked)
-	state, up, err := e.writeList(out, container.KindRoot, e.o.Root, union.AppendJSON(nil), picked)
-	if err != nil {
-		return err
-	}
-	out.written++
-	out.news.AddRoot(state)
-	out.rootUpload = up
-	return nil
-}

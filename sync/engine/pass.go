@@ -2,8 +2,11 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/dm3sync/dm3sync/cache"
 )
 
 const (
@@ -124,6 +127,9 @@ func (e *Engine) tidy(ctx context.Context) error {
 	if err := e.removeLater(ctx); err != nil {
 		return err
 	}
+	if err := e.removeReceived(ctx); err != nil {
+		return err
+	}
 	if err := e.sight(ctx, false); err != nil {
 		return err
 	}
@@ -154,11 +160,32 @@ func (e *Engine) finish(err error) {
 	}
 	e.setState(state, err)
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.status.LastPass = e.o.Now()
 	if err == nil {
 		e.status.LastSuccess = e.status.LastPass
 	}
+	kept, marshalErr := json.Marshal(e.status)
+	e.mu.Unlock()
+	if marshalErr != nil {
+		return
+	}
+	if err := e.o.Cache.Records().Update(func(tx *cache.Tx) error { return e.putRecord(tx, "meta", "status", kept) }); err != nil {
+		e.o.Log.Warn("the status of the pass was not kept", "error", err)
+	}
+}
+
+// openStatus reads how the last pass of an earlier run ended.
+func (e *Engine) openStatus() error {
+	plain, ok, err := e.record("meta", "status")
+	if err != nil || !ok {
+		return err
+	}
+	var kept Status
+	if json.Unmarshal(plain, &kept) == nil {
+		e.status.State, e.status.LastError = kept.State, kept.LastError
+		e.status.LastPass, e.status.LastSuccess = kept.LastPass, kept.LastSuccess
+	}
+	return nil
 }
 
 // Status says how the account is, from local knowledge alone.

@@ -47,6 +47,7 @@ func (e *Engine) pull(ctx context.Context) (int, error) {
 		}
 		e.passes++
 		e.flushes = 0
+		e.watchGaps()
 		return read, e.settleVanished(ctx, shown, vanished)
 	}
 	return read, fmt.Errorf("engine: pull: %w", errHeadsMove)
@@ -98,10 +99,8 @@ func (e *Engine) covered(name string) bool {
 		if other == name {
 			continue
 		}
-		for _, cover := range live.covers {
-			if cover.Incarnation == incarnation && cover.From <= sequence && sequence <= cover.To {
-				return true
-			}
+		if live.stands(incarnation, sequence) {
+			return true
 		}
 	}
 	return false
@@ -120,6 +119,27 @@ func (e *Engine) leftovers(shown map[string]bool) (names []string) {
 	return names
 }
 
+// fromOthers tells whether another device wrote what stands for all of these:
+// in a carried folder only then has it arrived here.
+func (e *Engine) fromOthers(names []string) bool {
+	if e.alone() {
+		return true
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, name := range names {
+		incarnation, sequence, _ := container.ParseHeadName(name)
+		foreign := false
+		for _, live := range e.heads {
+			foreign = foreign || live.device != e.device && live.stands(incarnation, sequence)
+		}
+		if !foreign {
+			return false
+		}
+	}
+	return true
+}
+
 // dropLeftovers takes leftovers out of the catalogue and removes them: this
 // device has read the head that names them.
 func (e *Engine) dropLeftovers(ctx context.Context, shown map[string]bool) (dropped bool, err error) {
@@ -130,7 +150,8 @@ func (e *Engine) dropLeftovers(ctx context.Context, shown map[string]bool) (drop
 	if err := e.dropHeads(names); err != nil {
 		return false, err
 	}
-	if !e.o.Store.Properties().Deletes {
+	properties := e.o.Store.Properties()
+	if !properties.Deletes || properties.Carried && !e.fromOthers(names) {
 		return true, nil
 	}
 	if err := e.o.Store.Delete(ctx, prefixed(string(e.headsKey), names)...); err != nil {
@@ -224,6 +245,7 @@ func (e *Engine) takeHead(name string, sealed []byte) error {
 	e.heads[name].shown = true
 	if head.Device != e.device {
 		e.others[head.Device] = e.passes
+		e.receive(head)
 	}
 	for i := range head.Talks {
 		if contact := head.Talks[i].Contact; len(e.catalogue.Conversations[contact].Strays()) > 0 {
@@ -259,6 +281,39 @@ func (e *Engine) settleVanished(ctx context.Context, shown map[string]bool, vani
 		return err
 	}
 	return e.rebuild(ctx)
+}
+
+// watchGaps looks for sequence numbers that another device wrote, or saw
+// written, and that no live head stands for. A new gap may be a failed put; it
+// may be a head that the provider withholds, so a full listing follows.
+func (e *Engine) watchGaps() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var covers, known []container.Cover
+	for _, live := range e.heads {
+		covers = append(covers, live.covers...)
+		known = append(known, live.known...)
+	}
+	covers = container.JoinCovers(covers)
+	gaps := make(map[string]bool)
+	for i, cover := range covers {
+		if i > 0 && covers[i-1].Incarnation == cover.Incarnation && cover.Incarnation != e.incarnation {
+			gaps[container.HeadName(cover.Incarnation, cover.From-1)] = true
+		}
+	}
+	for _, cover := range known {
+		if !slices.ContainsFunc(covers, func(have container.Cover) bool {
+			return have.Incarnation == cover.Incarnation && have.From <= cover.To && cover.To <= have.To
+		}) {
+			gaps[container.HeadName(cover.Incarnation, cover.To)] = true
+		}
+	}
+	for gap := range gaps {
+		if e.gaps != nil && !e.gaps[gap] {
+			e.leftover = true // the next pass lists everything
+		}
+	}
+	e.gaps = gaps
 }
 
 func (e *Engine) missingHead(ctx context.Context, name string) error {

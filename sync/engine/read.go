@@ -69,7 +69,7 @@ func (e *Engine) Messages(ctx context.Context, contact string, r Range) (Page, e
 		r.To = math.MaxInt64
 	}
 	page, err := e.readRange(ctx, contact, r)
-	if !absent(err) {
+	if !unusable(err) {
 		return page, err
 	}
 	// What the catalogue named is gone: it was replaced since. Look again.
@@ -83,7 +83,7 @@ func (e *Engine) Messages(ctx context.Context, contact string, r Range) (Page, e
 	if err != nil {
 		return Page{}, err
 	}
-	if page, err = e.readRange(ctx, contact, r); !absent(err) {
+	if page, err = e.readRange(ctx, contact, r); !unusable(err) {
 		return page, err
 	}
 	return e.readWhatIsThere(ctx, contact, r)
@@ -212,12 +212,14 @@ func (e *Engine) readWhatIsThere(ctx context.Context, contact string, r Range) (
 	for _, want := range e.touching(contact, r) {
 		chunk, fetched, err := e.chunkState(ctx, contact, want.identifier, want.state)
 		switch {
-		case absent(err):
-			key := e.chunkKey(contact, want.identifier)
-			e.problem(Problem{Kind: "missing", Object: string(key) + "/" + want.state.Name, Contact: contact,
-				Detail: "the provider no longer has this object and no other one replaces it"})
+		case unusable(err):
+			if absent(err) {
+				key := e.chunkKey(contact, want.identifier)
+				e.problem(Problem{Kind: "missing", Object: string(key) + "/" + want.state.Name, Contact: contact,
+					Detail: "the provider no longer has this object and no other one replaces it"})
+			}
 			page.Provisional = true
-			page.Reasons = append(page.Reasons, fmt.Sprintf("%d messages between %d and %d are not there", want.state.Items, want.state.First, want.state.Last))
+			page.Reasons = append(page.Reasons, fmt.Sprintf("%d messages between %d and %d can not be read", want.state.Items, want.state.First, want.state.Last))
 			continue
 		case err != nil:
 			return Page{}, err

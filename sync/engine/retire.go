@@ -77,6 +77,9 @@ func (e *Engine) remove(ctx context.Context, _ string, old []string) error {
 	if len(old) == 0 || !properties.Deletes {
 		return nil
 	}
+	if properties.Carried && !e.alone() {
+		return nil
+	}
 	if properties.Carried {
 		e.removals = append(e.removals, removal{pass: e.passes, old: old})
 		return nil
@@ -90,13 +93,14 @@ func (e *Engine) remove(ctx context.Context, _ string, old []string) error {
 
 // removeLater deletes what earlier passes left.
 func (e *Engine) removeLater(ctx context.Context) error {
-	kept := e.removals[:0]
+	if e.o.Store.Properties().Carried && !e.alone() {
+		e.removals = nil // the others will, once they have what replaces them
+		return nil
+	}
+	var kept []removal
 	defer func() { e.removals = kept }()
-	e.mu.Lock()
-	alone := len(e.others) == 0
-	e.mu.Unlock()
 	for i, r := range e.removals {
-		if r.pass >= e.passes || e.o.Store.Properties().Carried && !alone {
+		if r.pass >= e.passes {
 			kept = append(kept, r)
 			continue
 		}
@@ -106,6 +110,70 @@ func (e *Engine) removeLater(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// alone tells whether no other device ever showed itself.
+func (e *Engine) alone() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.others) == 0
+}
+
+// received is a state from another device, in a carried folder, that names
+// others as replaced.
+type received struct {
+	kind  container.Kind
+	key   container.Key
+	state reconcile.State
+}
+
+// removeReceived removes, in a carried folder, what states from other devices
+// replace, once those have arrived here whole.
+func (e *Engine) removeReceived(ctx context.Context) error {
+	e.mu.Lock()
+	waiting := e.received
+	e.received = nil
+	e.mu.Unlock()
+	for _, r := range waiting {
+		object := string(r.key) + "/" + r.state.Name
+		err := e.reread(ctx, r.kind, r.key, object, r.state.Size)
+		if unusable(err) {
+			e.mu.Lock()
+			e.received = append(e.received, r) // not here yet
+			e.mu.Unlock()
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("engine: look for %s: %w", object, err)
+		}
+		if err := e.o.Store.Delete(ctx, prefixed(string(r.key), r.state.Replaces)...); err != nil {
+			return fmt.Errorf("engine: remove what %s replaces: %w", object, err)
+		}
+	}
+	return nil
+}
+
+// receive notes what another device's head says about replaced states. The
+// caller holds e.mu.
+func (e *Engine) receive(head *container.Head) {
+	if !e.o.Store.Properties().Carried {
+		return
+	}
+	note := func(kind container.Kind, key func() container.Key, refs []container.StateRef) {
+		for _, ref := range refs {
+			if len(ref.Replaces) > 0 && ref.Length == 0 {
+				e.received = append(e.received, received{kind, key(), reconcile.State{StateRef: ref}})
+			}
+		}
+	}
+	note(container.KindRoot, func() container.Key { return e.o.Root }, head.Root)
+	for i := range head.Talks {
+		talk := &head.Talks[i]
+		note(container.KindConversation, func() container.Key { return e.conversationKey(talk.Contact) }, talk.States)
+		for j := range talk.Chunks {
+			note(container.KindChunk, func() container.Key { return e.chunkKey(talk.Contact, talk.Chunks[j].Identifier) }, talk.Chunks[j].States)
+		}
+	}
 }
 
 // sight looks at replacements a second time: at all of them with all, else at

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ func (e *Engine) scrub(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := e.healMissing(ctx, gone); err != nil {
+	if err := e.resolveGone(ctx, gone); err != nil {
 		return err
 	}
 	if err := e.adoptUnnamed(ctx, unnamed); err != nil {
@@ -36,13 +37,16 @@ func (e *Engine) scrub(ctx context.Context) error {
 	if err := e.sight(ctx, true); err != nil {
 		return err
 	}
+	if err := e.rereadHeads(ctx); err != nil {
+		return err
+	}
 	e.markShapeless()
 	return e.setDirty(false)
 }
 
 // compareObjects lists all objects: gone are those that the catalogue names
 // and the listing does not, unnamed the other way round.
-func (e *Engine) compareObjects(ctx context.Context) (gone []string, unnamed []string, err error) {
+func (e *Engine) compareObjects(ctx context.Context) (gone map[string]string, unnamed []string, err error) {
 	named := e.namedObjects()
 	listed := int64(0)
 	for object, err := range e.o.Store.List(ctx, "") {
@@ -55,50 +59,40 @@ func (e *Engine) compareObjects(ctx context.Context) (gone []string, unnamed []s
 		key, _, _ := strings.Cut(object.Name, "/")
 		switch {
 		case key == string(e.headsKey):
-		case named[object.Name]:
-			delete(named, object.Name)
 		default:
+			if _, ok := named[object.Name]; ok {
+				delete(named, object.Name)
+				continue
+			}
 			unnamed = append(unnamed, object.Name)
 		}
 	}
-	return slices.Sorted(maps.Keys(named)), unnamed, nil
+	return named, unnamed, nil
 }
 
-// namedObjects are the objects of the states in use.
-func (e *Engine) namedObjects() map[string]bool {
+// namedObjects are the objects of the states in use, with their contacts.
+func (e *Engine) namedObjects() map[string]string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	named := make(map[string]bool)
+	named := make(map[string]string)
 	e.catalogue.States(func(contact string, identifier *container.ChunkIdentifier, state *reconcile.State) bool {
 		if !state.Inline() {
 			_, key := e.locate(contact, identifier)
-			named[string(key)+"/"+state.Name] = true
+			named[string(key)+"/"+state.Name] = contact
 		}
 		return true
 	})
 	return named
 }
 
-// healMissing writes again what a listing did not show and the provider, asked
-// by name, does not have.
-func (e *Engine) healMissing(ctx context.Context, objects []string) error {
-	for _, object := range objects {
-		_, err := e.o.Store.GetRange(ctx, object, 0, 1)
-		if err == nil {
-			continue // a stale listing
-		}
-		if !errors.Is(err, providers.ErrNotFound) {
-			return fmt.Errorf("engine: look for %s: %w", object, err)
-		}
-		sealed, ok := e.o.Cache.Blobs().Get(object)
-		if !ok {
-			e.problem(Problem{Kind: "missing", Object: object, Detail: "the provider no longer has this object, and this device holds no copy; another device may"})
-			continue
-		}
-		if err := e.putWhole(ctx, object, sealed, true); err != nil {
+// resolveGone looks after the conversations of objects that a listing did not
+// show.
+func (e *Engine) resolveGone(ctx context.Context, gone map[string]string) error {
+	contacts := slices.Sorted(maps.Values(gone))
+	for _, contact := range slices.Compact(contacts) {
+		if err := e.resolve(ctx, contact); err != nil {
 			return err
 		}
-		e.healed("missing", object)
 	}
 	return nil
 }
@@ -160,6 +154,9 @@ func (e *Engine) adoptObject(ctx context.Context, out *outgoing, object string) 
 	found.state.Name = name
 	switch {
 	case found.identifier != nil:
+		if err := e.listAdopted(out, found); err != nil {
+			return err
+		}
 		out.news.AddChunk(found.contact, *found.identifier, found.state)
 		e.touched[found.contact] = true
 	case found.contact != "":
@@ -168,6 +165,19 @@ func (e *Engine) adoptObject(ctx context.Context, out *outgoing, object string) 
 		out.news.AddRoot(found.state)
 	}
 	return nil
+}
+
+// listAdopted publishes the identifier of an adopted chunk that is new: its
+// writer stopped before it did so.
+func (e *Engine) listAdopted(out *outgoing, found identified) error {
+	e.mu.Lock()
+	conversation := e.catalogue.Conversations[found.contact]
+	e.mu.Unlock()
+	staged := out.news.Conversations[found.contact]
+	if conversation.Chunk(*found.identifier) != nil || staged.Chunk(*found.identifier) != nil {
+		return nil
+	}
+	return e.stageLists(out, found.contact, []container.ChunkIdentifier{*found.identifier}, conversation == nil && staged == nil)
 }
 
 // identified is what a sealed object says that it is.
@@ -187,21 +197,19 @@ func (e *Engine) identify(key container.Key, sealed []byte) (identified, error) 
 	var first error
 	for _, kind := range []container.Kind{container.KindChunk, container.KindConversation, container.KindRoot} {
 		plain, err := e.o.Sealer.Open(nil, kind, key, sealed)
-		if err != nil {
-			first = cmpErr(first, err)
-			continue
+		if err == nil {
+			found = identified{}
+			found.state.Size = int64(len(plain))
+			err = e.decodeAs(&found, kind, key, plain)
 		}
-		found.state.Size = int64(len(plain))
-		return found, e.decodeAs(&found, kind, key, plain)
+		if err == nil {
+			return found, nil
+		}
+		if first == nil || errors.Is(first, container.ErrKind) {
+			first = err // the dm3 seal does not bind the kind: only decoding tells
+		}
 	}
-	return found, first
-}
-
-func cmpErr(first, err error) error {
-	if first == nil {
-		return err
-	}
-	return first
+	return identified{}, first
 }
 
 func (e *Engine) decodeAs(found *identified, kind container.Kind, key container.Key, plain []byte) (err error) {
@@ -236,13 +244,12 @@ func (e *Engine) decodeAs(found *identified, kind container.Kind, key container.
 
 // markShapeless marks the conversations that maintenance has work with.
 func (e *Engine) markShapeless() {
-	limit := e.limit()
 	for _, contact := range e.contacts() {
 		conversation := e.snapshot(contact)
 		if conversation == nil {
 			continue
 		}
-		shapeless := len(conversation.Strays()) > 0 || len(conversation.Overfull(limit)) > 0
+		shapeless := len(conversation.Strays()) > 0 || len(e.overfull(conversation)) > 0
 		for i, chunk := range conversation.Chunks {
 			shapeless = shapeless || len(reconcile.Compact(chunk.States, i+1 < len(conversation.Chunks), false)) > 0
 		}
@@ -250,6 +257,33 @@ func (e *Engine) markShapeless() {
 			e.touched[contact] = true
 		}
 	}
+}
+
+// rereadHeads reads every live head from the provider and writes those again
+// that are not what the cache holds: heads never change.
+func (e *Engine) rereadHeads(ctx context.Context) error {
+	e.mu.Lock()
+	names := slices.Sorted(maps.Keys(e.heads))
+	e.mu.Unlock()
+	for _, name := range names {
+		object := e.headObject(name)
+		there, err := e.o.Store.Get(ctx, object)
+		if err != nil && !absent(err) {
+			return fmt.Errorf("engine: read head %s: %w", name, err)
+		}
+		kept, ok := e.o.Cache.Blobs().Get(object)
+		if !ok || bytes.Equal(there, kept) {
+			continue
+		}
+		if _, err := e.openHead(kept); err != nil {
+			continue
+		}
+		e.problem(Problem{Kind: "damaged", Object: object, Detail: "this head was not whole at the provider and was written again"})
+		if err := e.putWhole(ctx, object, kept, true); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // restore writes again what this device holds, after a provider lost all.

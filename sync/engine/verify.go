@@ -50,11 +50,29 @@ func (v *verifier) list(ctx context.Context) error {
 		}
 		v.found.Objects++
 		v.found.Bytes += object.Size
-		if strings.HasPrefix(object.Name, string(v.headsKey)+"/") {
+		if name, ok := strings.CutPrefix(object.Name, string(v.headsKey)+"/"); ok {
 			v.found.Heads++
+			if err := v.head(ctx, name); err != nil {
+				return err
+			}
 			continue
 		}
 		v.listed[object.Name] = object.Size
+	}
+	return nil
+}
+
+// head reads a head from the provider, not from the cache.
+func (v *verifier) head(ctx context.Context, name string) error {
+	sealed, err := v.o.Store.Get(ctx, v.headObject(name))
+	if absent(err) {
+		return nil // absorbed meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	if _, err = v.openHead(sealed); err != nil {
+		v.report("damaged", v.headObject(name), "", "this head can't be opened: %v", err)
 	}
 	return nil
 }
@@ -86,6 +104,10 @@ func (v *verifier) plain(ctx context.Context, kind container.Kind, key container
 	}
 	if plain, err = v.o.Sealer.Open(nil, kind, key, sealed); err != nil {
 		v.report("damaged", object, contact, "the state can't be opened: %v", err)
+		return nil, false, nil
+	}
+	if int64(len(plain)) != state.Size {
+		v.report("swapped", object, contact, "the object holds another state of the same container")
 		return nil, false, nil
 	}
 	return plain, true, nil

@@ -26,8 +26,8 @@ func Compact(states []State, closed, spill bool) []State {
 	if spill && len(inline) > 0 {
 		return withSmaller(inline, objects, closed)
 	}
-	if closed && len(states) > 1 {
-		return slices.Clone(states)
+	if closed && len(objects) > 1 {
+		return objects
 	}
 	if len(objects) <= ManyStates {
 		return nil

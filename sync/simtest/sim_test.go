@@ -85,7 +85,7 @@ func (w *world) open(d *device) {
 	d.cache = kept
 	d.Engine, err = engine.Open(context.Background(), engine.Options{
 		Account: "alice.eth", Root: container.RootKey("sim"), Sealer: sealer, Store: d.place, Cache: kept,
-		ChunkLimit: 6000, Inline: 12_000, LookEvery: 3,
+		Random: rand.NewChaCha8([32]byte{byte(w.random.Uint64()), byte(w.random.Uint64())}), ChunkLimit: 6000, Inline: 12_000, LookEvery: 3,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -216,7 +216,7 @@ func (w *world) finish() {
 	fresh := &device{folder: w.t.TempDir(), place: &place{Store: w.store, random: w.random, budget: -1, honest: true, shown: make(map[string][]providers.Object)}}
 	w.open(fresh)
 	defer w.close(fresh)
-	w.pass(fresh, engine.Work{})
+	w.pass(fresh, engine.Work{Scrub: true, Settle: true})
 	w.check("a fresh device", fresh)
 	found, err := fresh.Verify(context.Background())
 	if err != nil {

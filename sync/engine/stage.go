@@ -1,0 +1,176 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dm3sync/dm3sync/cache"
+	"github.com/dm3sync/dm3sync/internal/container"
+	"github.com/dm3sync/dm3sync/sync/reconcile"
+)
+
+// stageChunk makes the state with the new items of one chunk. Items that the
+// base shows there already only wait for the second look.
+func (e *Engine) stageChunk(ctx context.Context, out *outgoing, contact string, placement reconcile.Placement, items []pendingItem) error {
+	key := e.chunkKey(contact, placement.Identifier)
+	var shown []known
+	if !placement.New {
+		var err error
+		if shown, err = e.base(key); err != nil {
+			return err
+		}
+	}
+	chunk := &container.Chunk{Contact: contact, Identifier: placement.Identifier}
+	sentItems := make([]sent, 0, len(items))
+	for i := range items {
+		item := knownRemoval(container.Tombstone{Hash: items[i].envelope.Hash, Timestamp: items[i].envelope.Timestamp})
+		if !items[i].tombstone {
+			item = knownMessage(&items[i].envelope)
+		}
+		sentItems = append(sentItems, sent{entry: items[i].entry, chunk: placement.Identifier, item: item})
+		switch {
+		case contains(shown, item):
+		case items[i].tombstone:
+			chunk.Tombstones = append(chunk.Tombstones, container.Tombstone{Hash: item.hash, Timestamp: item.timestamp})
+		default:
+			chunk.Messages = append(chunk.Messages, items[i].envelope)
+		}
+	}
+	out.batch.items[contact] = append(out.batch.items[contact], sentItems...)
+	if len(chunk.Messages)+len(chunk.Tombstones) == 0 {
+		return nil
+	}
+	out.written += len(chunk.Messages) + len(chunk.Tombstones)
+	e.touched[contact] = true
+	return e.writeChunk(ctx, out, container.UnionChunk(chunk), nil)
+}
+
+// writeChunk writes a state of a chunk: inside the next head when it is small
+// and replaces nothing, else as an object of its own, at once.
+func (e *Engine) writeChunk(ctx context.Context, out *outgoing, chunk *container.Chunk, replaced []reconcile.State) error {
+	ref := e.newRef(replaced)
+	chunk.Replaces = names(replaced)
+	ref.Items = int64(len(chunk.Messages) + len(chunk.Tombstones))
+	ref.First, ref.Last = span(chunk)
+	plain := chunk.AppendJSON(nil)
+	ref.Size = int64(len(plain))
+	if len(replaced) == 0 && len(plain) <= 4*inlineState {
+		if body := e.o.Sealer.AppendBody(nil, container.KindChunk, plain); e.inlined(out, &ref, body) {
+			out.news.AddChunk(chunk.Contact, chunk.Identifier, reconcile.State{StateRef: ref, Head: "new"})
+			return nil
+		}
+	}
+	key := e.chunkKey(chunk.Contact, chunk.Identifier)
+	sealed, err := e.o.Sealer.Seal(nil, container.KindChunk, key, plain)
+	if err != nil {
+		return fmt.Errorf("engine: seal chunk: %w", err)
+	}
+	if err := e.setDirty(true); err != nil {
+		return err
+	}
+	object := string(key) + "/" + ref.Name
+	out.news.AddChunk(chunk.Contact, chunk.Identifier, reconcile.State{StateRef: ref})
+	out.replace(object, key, replaced)
+	out.chunks.Go(func() error {
+		if err := e.putWhole(ctx, object, sealed, len(replaced) > 0); err != nil {
+			return err
+		}
+		return e.o.Cache.Blobs().Put(object, sealed, false)
+	})
+	return nil
+}
+
+// inlined takes a body into the next head when there is room for it.
+func (e *Engine) inlined(out *outgoing, ref *container.StateRef, body []byte) bool {
+	if len(body) > inlineState || out.inline+len(body) > inlineHead {
+		return false
+	}
+	ref.Length = int64(len(body))
+	out.inline += len(body)
+	out.bodies[ref.Name] = body
+	return true
+}
+
+// newRef names a new state. It takes over the names that what it replaces had
+// replaced: a head that is not absorbed yet may still show them.
+func (e *Engine) newRef(replaced []reconcile.State) container.StateRef {
+	ref := container.StateRef{Name: e.randomName(15), Replaces: names(replaced)}
+	for _, state := range replaced {
+		ref.Replaces = append(ref.Replaces, state.Replaces...)
+	}
+	return ref
+}
+
+func names(states []reconcile.State) []string {
+	var out []string
+	for _, state := range states {
+		out = append(out, state.Name)
+	}
+	return out
+}
+
+// span returns the first and last timestamp of a chunk's items.
+func span(chunk *container.Chunk) (first, last int64) {
+	first = -1
+	see := func(timestamp int64) {
+		if first < 0 || timestamp < first {
+			first = timestamp
+		}
+		last = max(last, timestamp)
+	}
+	for i := range chunk.Messages {
+		see(chunk.Messages[i].Timestamp)
+	}
+	for _, tombstone := range chunk.Tombstones {
+		see(tombstone.Timestamp)
+	}
+	return max(first, 0), last
+}
+
+// stageLists queues the states that publish new chunks and a new contact.
+func (e *Engine) stageLists(out *outgoing, contact string, opened []container.ChunkIdentifier, isNew bool) error {
+	list := &container.Conversation{Contact: contact, Chunks: opened}
+	state, up, err := e.writeList(out, container.KindConversation, e.conversationKey(contact), list.AppendJSON(nil), nil)
+	if err != nil {
+		return err
+	}
+	out.news.AddConversation(contact, state)
+	if up != nil {
+		out.conversations = append(out.conversations, *up)
+	}
+	if isNew {
+		out.contacts = append(out.contacts, contact)
+	}
+	return nil
+}
+
+// writeList makes a state of a root or conversation container: inside the head
+// where there is room, else as an upload for later.
+func (e *Engine) writeList(out *outgoing, kind container.Kind, key container.Key, plain []byte, replaced []reconcile.State) (reconcile.State, *upload, error) {
+	ref := e.newRef(replaced)
+	ref.Size = int64(len(plain))
+	if len(replaced) == 0 && len(plain) <= inlineState && e.inlined(out, &ref, e.o.Sealer.AppendBody(nil, kind, plain)) {
+		return reconcile.State{StateRef: ref, Head: "new"}, nil, nil
+	}
+	sealed, err := e.o.Sealer.Seal(nil, kind, key, plain)
+	if err != nil {
+		return reconcile.State{}, nil, fmt.Errorf("engine: seal list: %w", err)
+	}
+	if err := e.setDirty(true); err != nil {
+		return reconcile.State{}, nil, err
+	}
+	up := &upload{object: string(key) + "/" + ref.Name, sealed: sealed, proof: len(replaced) > 0}
+	out.replace(up.object, key, replaced)
+	return reconcile.State{StateRef: ref}, up, nil
+}
+
+func (e *Engine) conversationKey(contact string) container.Key {
+	return container.ConversationKey(e.o.Root, contact)
+}
+
+func (e *Engine) chunkKey(contact string, identifier container.ChunkIdentifier) container.Key {
+	return container.ChunkKey(e.conversationKey(contact), identifier)
+}
+
+// damagedInCache tells a damaged entry from a disk that fails.
+func damagedInCache(err error) bool { return isAny(err, cache.ErrDamaged, errJournalEntry) }
