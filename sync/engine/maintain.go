@@ -182,43 +182,52 @@ func (e *Engine) stageCopies(ctx context.Context, out *outgoing, chunk *containe
 // split stages the pieces of chunks that are too large: new identifiers, and
 // states with the items that they will cover. The source drops them later.
 func (e *Engine) split(ctx context.Context, out *outgoing, conversation *reconcile.Conversation) error {
-	var opened []container.ChunkIdentifier
 	next := int64(0)
 	for _, chunk := range conversation.Chunks {
 		next = max(next, chunk.Identifier.ID+1)
 	}
-	limit := e.limit()
 	for _, i := range e.overfull(conversation) {
-		source := conversation.Chunks[i]
-		chunk, _, err := e.chunkState(ctx, conversation.Contact, source.Identifier, source.States[0])
+		opened, err := e.splitChunk(ctx, out, conversation.Contact, conversation.Chunks[i], next)
 		if err != nil {
 			return err
 		}
-		extents := []reconcile.Extent{{Identifier: source.Identifier}}
-		cuts := reconcile.Split(measures(chunk), limit)
-		if len(cuts) == 0 {
-			e.uncut[source.States[0].Name] = true // only the names of what it replaced make it large
-		}
-		for _, cut := range cuts {
-			identifier := container.ChunkIdentifier{ID: next, Timestamp: cut}
-			next++
-			opened = append(opened, identifier)
-			extents = append(extents, reconcile.Extent{Identifier: identifier})
-		}
-		targets := make(map[int]*container.Chunk)
-		collect(targets, extents, 0, chunk)
-		for _, target := range slices.Sorted(maps.Keys(targets)) {
-			piece := targets[target]
-			piece.Contact, piece.Identifier = conversation.Contact, extents[target].Identifier
-			if err := e.stageCopies(ctx, out, piece); err != nil {
-				return err
-			}
+		next += int64(opened)
+	}
+	return nil
+}
+
+// splitChunk stages the pieces of one chunk that consists of one state, with
+// identifiers from next on, and returns how many there are. Their list goes
+// with them, so that no other chunk's fault can leave them unlisted.
+func (e *Engine) splitChunk(ctx context.Context, out *outgoing, contact string, source reconcile.Chunk, next int64) (int, error) {
+	chunk, _, err := e.chunkState(ctx, contact, source.Identifier, source.States[0])
+	if err != nil {
+		return 0, err
+	}
+	cuts := reconcile.Split(measures(chunk), e.limit())
+	if len(cuts) == 0 {
+		e.uncut[source.States[0].Name] = true // only the names of what it replaced make it large
+		return 0, nil
+	}
+	extents := []reconcile.Extent{{Identifier: source.Identifier}}
+	var opened []container.ChunkIdentifier
+	for i, cut := range cuts {
+		opened = append(opened, container.ChunkIdentifier{ID: next + int64(i), Timestamp: cut})
+		extents = append(extents, reconcile.Extent{Identifier: opened[i]})
+	}
+	if err := e.stageLists(out, contact, opened, false); err != nil {
+		return 0, err
+	}
+	targets := make(map[int]*container.Chunk)
+	collect(targets, extents, 0, chunk)
+	for _, target := range slices.Sorted(maps.Keys(targets)) {
+		piece := targets[target]
+		piece.Contact, piece.Identifier = contact, extents[target].Identifier
+		if err := e.stageCopies(ctx, out, piece); err != nil {
+			return 0, err
 		}
 	}
-	if len(opened) == 0 {
-		return nil
-	}
-	return e.stageLists(out, conversation.Contact, opened, false)
+	return len(opened), nil
 }
 
 // overfull are the chunks that are to be split, without those that can't be.

@@ -341,6 +341,9 @@ func (e *Engine) rebuild(ctx context.Context) error {
 	fresh := reconcile.Catalogue{}
 	for _, name := range names {
 		head, err := e.loadHead(ctx, name)
+		if absent(err) {
+			continue // reported as withheld; nothing else holds what it said
+		}
 		if err != nil {
 			return err
 		}
