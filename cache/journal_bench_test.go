@@ -106,7 +106,7 @@ func spinner(work time.Duration) func() {
 	begin := time.Now()
 	spinSink.Add(spin(loops))
 	need := int(float64(loops) * float64(work) / float64(time.Since(begin)))
-	return func() { spin(need) }
+	return func() { spinSink.Add(spin(need)) }
 }
 
 var spinSink atomic.Uint64

@@ -122,6 +122,7 @@ func (j *Journal) replaySegment(s *segment, visit func(EntryID, []byte) error) (
 
 // frameReader reads the frames of slots that ascend.
 type frameReader struct {
+	file   *os.File // where skipTo is used
 	input  *bufio.Reader
 	offset int64
 	buffer []byte

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -8,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dm3sync/dm3sync/cache"
 	"github.com/dm3sync/dm3sync/internal/container"
 	"github.com/dm3sync/dm3sync/sync/reconcile"
 )
@@ -98,23 +100,34 @@ func (e *Engine) takePending() map[string][]entry {
 	for _, contact := range slices.Sorted(maps.Keys(e.pending)) {
 		entries := e.pending[contact]
 		slices.SortFunc(entries, compareEntries)
-		n := 0
-		for n < len(entries) && (n == 0 || size < batchBytes) {
-			size += entries[n].size + entryOverhead
-			n++
+		n, alone := fitting(entries)
+		if len(taken) > 0 && size+alone > batchBytes {
+			break
 		}
+		size += alone
 		taken[contact] = slices.Clone(entries[:n])
 		if n == len(entries) {
 			delete(e.pending, contact)
 		} else {
 			e.pending[contact] = entries[n:]
 		}
-		if size >= batchBytes || len(taken) >= batchContacts {
+		if len(taken) >= batchContacts {
 			break
 		}
 	}
 	e.taken = taken
 	return taken
+}
+
+// fitting counts the entries, oldest first, that a batch can hold, and their
+// bytes. A conversation is cut only when it is larger than a batch, since its
+// chunks would be written twice.
+func fitting(entries []entry) (n int, size int64) {
+	for n < len(entries) && (n == 0 || size < batchBytes) {
+		size += entries[n].size + entryOverhead
+		n++
+	}
+	return n, size
 }
 
 func compareEntries(a, b entry) int {
@@ -139,14 +152,19 @@ func (e *Engine) giveBack(taken map[string][]entry) {
 // pushBatch writes the states of one batch, chunks before conversations before
 // the root, then the head that names them.
 func (e *Engine) pushBatch(ctx context.Context, taken map[string][]entry) (int, error) {
+	opened, err := e.openEntries(taken)
+	if err != nil {
+		return 0, err
+	}
 	out, groupContext := e.newOutgoing(ctx)
 	for _, contact := range slices.Sorted(maps.Keys(taken)) {
 		if err := groupContext.Err(); err != nil {
 			break
 		}
-		if err := e.stage(groupContext, out, contact, taken[contact]); err != nil {
+		if err := e.stage(groupContext, out, contact, opened[contact]); err != nil {
 			return 0, out.fail(err)
 		}
+		delete(opened, contact) // lets go of the plaintext
 	}
 	if err := e.publish(ctx, out); err != nil {
 		return 0, err
@@ -232,11 +250,7 @@ func (e *Engine) stageRoot(ctx context.Context, out *outgoing) error {
 
 // stage opens the journal entries of one conversation, places their items and
 // writes or queues the states that carry them.
-func (e *Engine) stage(ctx context.Context, out *outgoing, contact string, entries []entry) error {
-	items, err := e.openEntries(entries)
-	if err != nil {
-		return err
-	}
+func (e *Engine) stage(ctx context.Context, out *outgoing, contact string, items []pendingItem) error {
 	e.mu.Lock()
 	conversation := e.catalogue.Conversations[contact]
 	extents := conversation.Extents()
@@ -265,34 +279,49 @@ func (e *Engine) stage(ctx context.Context, out *outgoing, contact string, entri
 type pendingItem struct {
 	journalled
 	entry
+	whole bool
 }
 
-// openEntries reads entries from the journal. One that is damaged is reported
-// and left where it is; the others go on.
-func (e *Engine) openEntries(entries []entry) ([]pendingItem, error) {
-	items := make([]pendingItem, 0, len(entries))
-	var sealed []byte
-	for _, at := range entries {
-		var err error
-		if sealed, err = e.o.Cache.Journal().Read(sealed[:0], at.id); err != nil {
-			if err = e.damagedEntry(at, err); err != nil {
-				return nil, err
-			}
-			continue
+// openEntries reads the entries of a batch from the journal, each segment of it
+// once. One that is damaged is reported and left where it is; the others go on.
+func (e *Engine) openEntries(taken map[string][]entry) (map[string][]pendingItem, error) {
+	opened := make(map[string][]pendingItem, len(taken))
+	var slots []*pendingItem
+	for contact, entries := range taken {
+		opened[contact] = make([]pendingItem, len(entries))
+		for i, at := range entries {
+			opened[contact][i].entry = at
+			slots = append(slots, &opened[contact][i])
 		}
-		content, err := e.openEntry(sealed)
-		if err != nil {
-			if err = e.damagedEntry(at, err); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		items = append(items, pendingItem{journalled: content, entry: at})
 	}
-	return items, nil
+	slices.SortFunc(slots, func(a, b *pendingItem) int { return cmp.Compare(a.id, b.id) })
+	ids := make([]cache.EntryID, len(slots))
+	for i, slot := range slots {
+		ids[i] = slot.id
+	}
+	next := 0
+	err := e.o.Cache.Journal().ReadEach(ids, func(_ cache.EntryID, sealed []byte, err error) error {
+		slot := slots[next]
+		next++
+		if err == nil {
+			slot.journalled, err = e.openEntry(sealed)
+		}
+		slot.whole = err == nil
+		return e.damagedEntry(slot.entry, err)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("engine: read journal: %w", err)
+	}
+	for contact, items := range opened {
+		opened[contact] = slices.DeleteFunc(items, func(item pendingItem) bool { return !item.whole })
+	}
+	return opened, nil
 }
 
 func (e *Engine) damagedEntry(at entry, err error) error {
+	if err == nil {
+		return nil
+	}
 	if !damagedInCache(err) {
 		return fmt.Errorf("engine: read journal: %w", err)
 	}
