@@ -134,18 +134,33 @@ func (r *frameReader) next(entry slot) ([]byte, error) {
 	if err != nil {
 		return nil, damageIfShort(err)
 	}
-	size := frameHeaderSize + entry.length()
-	r.buffer = slices.Grow(r.buffer[:0], size)[:size]
-	read, err := io.ReadFull(r.input, r.buffer)
-	r.offset += int64(read)
+	data, err := r.take(frameHeaderSize + entry.length())
 	if err != nil {
 		return nil, damageIfShort(err)
 	}
-	f, ok := parseFrame(r.buffer)
+	f, ok := parseFrame(data)
 	if !ok || f.id != entry.id {
 		return nil, ErrDamaged
 	}
 	return f.payload, nil
+}
+
+// take returns the next size bytes, valid until the next call; what fits into
+// the input's own buffer is not copied.
+func (r *frameReader) take(size int) ([]byte, error) {
+	if size <= r.input.Size() {
+		data, err := r.input.Peek(size)
+		if err != nil {
+			return nil, err
+		}
+		_, err = r.input.Discard(size)
+		r.offset += int64(size)
+		return data, err
+	}
+	r.buffer = slices.Grow(r.buffer[:0], size)[:size]
+	read, err := io.ReadFull(r.input, r.buffer)
+	r.offset += int64(read)
+	return r.buffer, err
 }
 
 // damageIfShort takes a file that ends too early for damage.

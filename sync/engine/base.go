@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash/crc32"
 	"slices"
 
 	"github.com/dm3sync/dm3sync/cache"
@@ -11,7 +12,8 @@ import (
 )
 
 // known is one item of the base: an item that this device saw in a chunk at
-// the provider. Its digest tells whether the envelope is still the same.
+// the provider. The hash binds the message; the digest tells whether what is
+// around it is still the same: length and CRC-32C of the envelope's JSON.
 type known struct {
 	hash      container.MessageHash
 	timestamp int64
@@ -27,8 +29,10 @@ const (
 const knownSize = sha256.Size + 8 + 8 + 1
 
 func knownMessage(envelope *container.Envelope) known {
-	sum := sha256.Sum256(envelope.JSON)
-	return known{hash: envelope.Hash, timestamp: envelope.Timestamp, digest: [8]byte(sum[:])}
+	item := known{hash: envelope.Hash, timestamp: envelope.Timestamp}
+	binary.BigEndian.PutUint32(item.digest[:], uint32(len(envelope.JSON)))
+	binary.BigEndian.PutUint32(item.digest[4:], crc32.Checksum(envelope.JSON, crc32.MakeTable(crc32.Castagnoli)))
+	return item
 }
 
 func knownRemoval(tombstone container.Tombstone) known {
@@ -73,17 +77,23 @@ func compareKnown(a, b known) int {
 	return int(a.flags&knownTombstone) - int(b.flags&knownTombstone)
 }
 
-// joinKnown unites sorted items with others, which win where both stand.
+// joinKnown unites sorted items with others in any order, which win where both
+// stand.
 func joinKnown(items, add []known) []known {
-	items = append(slices.Clone(items), add...)
-	slices.SortStableFunc(items, compareKnown)
-	out := items[:0]
-	for _, item := range items {
-		if last := len(out) - 1; last >= 0 && compareKnown(out[last], item) == 0 {
-			out[last] = item
+	slices.SortFunc(add, compareKnown)
+	out := make([]known, 0, len(items)+len(add))
+	for len(items) > 0 || len(add) > 0 {
+		var next known
+		if len(add) == 0 || len(items) > 0 && compareKnown(items[0], add[0]) < 0 {
+			next, items = items[0], items[1:]
+		} else {
+			next, add = add[0], add[1:]
+		}
+		if last := len(out) - 1; last >= 0 && compareKnown(out[last], next) == 0 {
+			out[last] = next
 			continue
 		}
-		out = append(out, item)
+		out = append(out, next)
 	}
 	return out
 }

@@ -74,6 +74,7 @@ func (e *Engine) confirmBatch(b batch) (int, error) {
 	again := make(map[string][]entry)
 	for contact, items := range b.items {
 		extents := e.extents(contact)
+		shown := make(map[container.ChunkIdentifier][]known)
 		for _, item := range items {
 			at := reconcile.Covering(extents, item.timestamp)
 			if at < 0 || extents[at].Identifier != item.chunk {
@@ -82,8 +83,10 @@ func (e *Engine) confirmBatch(b batch) (int, error) {
 			}
 			ids = append(ids, item.id)
 			bytes += item.size
-			key := e.chunkKey(contact, item.chunk)
-			bases[key] = append(bases[key], item.item)
+			shown[item.chunk] = append(shown[item.chunk], item.item)
+		}
+		for identifier, items := range shown {
+			bases[e.chunkKey(contact, identifier)] = items
 		}
 	}
 	if err := e.remember(bases); err != nil {
