@@ -12,10 +12,16 @@ const PageNames = 1000
 // Counts are requests and bytes since the start. Requests are counted as S3 would bill them: a listing is one for each
 // begun 1,000 names and at least one; a deletion one for each begun 1,000 names. A failed call counts too.
 type Counts struct {
-	Puts, Gets, Ranges, Lists, Deletes int64 // requests
-	Failed                             int64 // calls that returned an error, also counted above
-	Up, Down                           int64 // bytes of objects put, and of objects and ranges got
-	Listed, Deleted                    int64 // names
+	Puts    int64 `json:"puts"` // requests
+	Gets    int64 `json:"gets"`
+	Ranges  int64 `json:"ranges"`
+	Lists   int64 `json:"lists"`
+	Deletes int64 `json:"deletes"`
+	Failed  int64 `json:"failed"` // calls that returned an error, also counted above
+	Up      int64 `json:"up"`     // bytes of objects put
+	Down    int64 `json:"down"`   // bytes of objects and ranges got
+	Listed  int64 `json:"listed"` // names
+	Deleted int64 `json:"deleted"`
 }
 
 // Requests is the sum of all requests.

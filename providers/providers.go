@@ -124,8 +124,12 @@ type Watcher interface {
 	Watch(ctx context.Context) (<-chan struct{}, error)
 }
 
-// Wrapper is implemented by decorators; Unwrap returns the store below.
-type Wrapper interface{ Unwrap() Store }
+// Wrapper is implemented by decorators, so that [Watch] finds what only the place itself can do.
+type Wrapper interface {
+	// Unwrap returns the store directly below, never nil and always the same one. It makes no request, and the store
+	// still belongs to the decorator: closing that closes both.
+	Unwrap() Store
+}
 
 // Watch watches store, or the first store below its decorators that can. Without any it returns a nil channel, which
 // never delivers, and no error.

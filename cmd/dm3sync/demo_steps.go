@@ -170,13 +170,13 @@ func (d *demonstration) meet(ctx context.Context) error {
 	return nil
 }
 
-// tidy: the scrub that the agent runs now and then. Both devices began chunks of
+// tidy: the pass that the agent runs now and then. Both devices began chunks of
 // the same conversations; now every message comes to the chunk that covers its
 // time, and small states are united.
 func (d *demonstration) tidy(ctx context.Context) error {
 	for _, on := range d.opened[:2] {
-		err := d.step("scrub and tidy up", on, func() (string, error) {
-			report, err := on.Sync(ctx, engine.Work{Settle: true, Scrub: true}, nil)
+		err := d.step("tidy up", on, func() (string, error) {
+			report, err := on.Sync(ctx, engine.Work{Settle: true}, nil)
 			return plural(report.Compacted, "state") + " rewritten", err
 		})
 		if err != nil {

@@ -113,7 +113,7 @@ func (p *program) report(err error) int {
 		document := struct {
 			Error    string `json:"error"`
 			Hint     string `json:"hint,omitempty"`
-			ExitCode int    `json:"exitCode"`
+			ExitCode int    `json:"exit_code"`
 		}{err.Error(), wayOut(err), code}
 		_ = json.NewEncoder(p.out).Encode(document) // nobody is left to tell
 	case err == errRejected || err == errProblems: //nolint:errorlint // exactly these: the result was printed

@@ -41,7 +41,8 @@ func TestScripts(t *testing.T) {
 			server := httptest.NewServer(gofakes3.New(backend).Server())
 			env.Defer(server.Close)
 			env.Setenv("S3", server.URL)
-			for name, value := range map[string]string{"HOME": env.WorkDir, "TZ": "UTC", "DM3SYNC_CONFIG": env.WorkDir + "/config.toml", "DM3SYNC_DATA": env.WorkDir + "/data"} {
+			for name, value := range map[string]string{"HOME": env.WorkDir, "TZ": "UTC", "DM3SYNC_CONFIG": env.WorkDir + "/config.toml", "DM3SYNC_DATA": env.WorkDir + "/data",
+				"GORACE": "atexit_sleep_ms=20"} { // under -race every process would end a second later
 				env.Setenv(name, value)
 			}
 			return nil
@@ -115,7 +116,7 @@ func TestErrorsAsJSON(t *testing.T) {
 	if code := p.main(t.Context(), []string{"status", "--json", "--config", "/does/not/exist"}); code != exitUsage {
 		t.Errorf("code %d", code)
 	}
-	if text := out.String(); !strings.Contains(text, `"exitCode":2`) || !strings.Contains(text, "dm3sync init") || strings.Count(text, "\n") != 1 {
+	if text := out.String(); !strings.Contains(text, `"exit_code":2`) || !strings.Contains(text, "dm3sync init") || strings.Count(text, "\n") != 1 {
 		t.Errorf("output %s", text)
 	}
 }

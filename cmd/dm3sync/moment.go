@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// maxMillis is the largest timestamp of a message (facts.md part 3).
+// maxMillis is the largest timestamp of a message (internal/docs/format.md part 4).
 const maxMillis = 1<<53 - 1
 
 // parseMoment reads a point in time and returns Unix milliseconds. It takes

@@ -10,6 +10,11 @@ import (
 	"github.com/dm3sync/dm3sync/internal/config"
 )
 
+// attempts is how often a verb makes a provider call that fails for the moment:
+// somebody waits for the answer, and a drive that is not mounted does not come by
+// itself. The agent has more patience.
+const attempts = 3
+
 // session is one account that a verb works with: behind the agent's socket when
 // one runs, else opened here.
 type session struct {
@@ -69,7 +74,7 @@ func (p *program) dial(c *config.Config, account *config.Account) (*session, err
 }
 
 func (p *program) openHere(ctx context.Context, c *config.Config, account *config.Account) (*session, error) {
-	opened, err := agent.OpenAccount(ctx, *account, agent.AccountOptions{Config: c, Warn: p.warn})
+	opened, err := agent.OpenAccount(ctx, *account, agent.AccountOptions{Config: c, Warn: p.warn, Attempts: attempts})
 	if err != nil {
 		return nil, err
 	}

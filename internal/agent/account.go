@@ -101,7 +101,7 @@ func (a *Account) openEngine(ctx context.Context, sealer *seal.Sealer, root cont
 		Account:    a.name,
 		Root:       root,
 		Sealer:     sealer,
-		Store:      decorate(a.counter, a.config.Provider, a.log),
+		Store:      decorate(a.counter, a.config.Provider, o.Attempts, a.log),
 		Cache:      a.cache,
 		ChunkLimit: int(a.config.ChunkSize),
 		Now:        o.Now,

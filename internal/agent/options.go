@@ -26,6 +26,9 @@ type AccountOptions struct {
 	// Warm is how many bytes of recent chunks a full pass fetches ahead of any
 	// reader; 0 is none. A running agent uses half of the cache's blob budget.
 	Warm int64
+	// Attempts is how often a provider call that fails for the moment is made
+	// in all; 0 takes the default of [providers.Retry], for those who can wait.
+	Attempts int
 	// Now is the wall clock, for display and for waiting only; nil is time.Now.
 	Now func() time.Time
 	// Open opens the provider; nil is [OpenProvider]. Tests put doubles here.

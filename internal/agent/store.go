@@ -18,9 +18,10 @@ const openingMoment = 2 * time.Second
 
 // decorate puts the limits and retries around a counted store. The counter is
 // innermost, so that it sees what the provider sees.
-func decorate(counter *providers.Counter, p config.Provider, log *slog.Logger) providers.Store {
+func decorate(counter *providers.Counter, p config.Provider, attempts int, log *slog.Logger) providers.Store {
 	limits := providers.LimitOptions{Parallel: p.Parallel, Up: int64(p.BytesPerSecond), Down: int64(p.BytesPerSecond)}
 	return providers.Retry(providers.Limit(counter, &limits), &providers.RetryOptions{
+		Attempts: attempts,
 		Notify: func(operation string, attempt int, err error, wait time.Duration) {
 			log.Debug("provider call failed, trying again", "operation", operation, "attempt", attempt, "wait", wait, "error", err)
 		},

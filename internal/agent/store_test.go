@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +12,8 @@ import (
 	"github.com/dm3sync/dm3sync/internal/config"
 	"github.com/dm3sync/dm3sync/providers"
 	"github.com/dm3sync/dm3sync/providers/memory"
+	"github.com/dm3sync/dm3sync/providers/providertest"
+	"github.com/dm3sync/dm3sync/sync/engine"
 )
 
 var errNotMounted = errors.New("not mounted")
@@ -101,4 +105,38 @@ type closing struct {
 func (c *closing) Close() error {
 	c.closed = true
 	return c.Store.Close()
+}
+
+// A verb of the command line gives up early; an agent, which names no number,
+// is patient.
+func TestAttempts(t *testing.T) {
+	away := &providertest.FaultyOptions{Script: func(providertest.Call) providertest.Fault { return providertest.Fault{Before: providers.ErrTransient} }}
+	synctest.Test(t, func(t *testing.T) {
+		for attempts, want := range map[int]int64{0: 5, 1: 1, 3: 3} {
+			counter := providers.Count(providertest.NewFaulty(memory.New(nil), away))
+			store := decorate(counter, config.Provider{}, attempts, slog.New(slog.DiscardHandler))
+			if _, err := store.Get(t.Context(), "x"); !errors.Is(err, providers.ErrTransient) {
+				t.Errorf("%d attempts: %v", attempts, err)
+			}
+			if got := counter.Counts().Gets; got != want {
+				t.Errorf("%d attempts: %d calls, want %d", attempts, got, want)
+			}
+		}
+	})
+}
+
+// What the options say of attempts reaches the store of the engine.
+func TestAccountAttempts(t *testing.T) {
+	d := newDevice(t, "alice.eth")
+	o := d.options.AccountOptions
+	o.Config, o.Attempts = d.config, 2
+	d.places["alice.eth"] = providertest.NewFaulty(d.places["alice.eth"], &providertest.FaultyOptions{Rate: 1})
+	account, err := OpenAccount(t.Context(), d.config.Accounts[0], o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer account.Close()
+	if _, err := account.Sync(t.Context(), engine.Work{}, nil); err == nil || !strings.Contains(err.Error(), "failed 2 times") {
+		t.Error(err)
+	}
 }

@@ -247,6 +247,8 @@ func TestWrongRequests(t *testing.T) {
 		{"GET", "/v1/messages?to=99999999999999999999", "", 400},
 		{"POST", "/v1/sync", "{", 400},
 		{"POST", "/v1/sync", "", 200},
+		{"POST", "/v1/sync", `{"scrub":"yes"}`, 400},
+		{"POST", "/v1/sync", `{"scrub":true}`, 200},
 		{"POST", "/v1/pause", "", 400},
 		{"GET", "/v1/conversations?account=nobody.eth", "", 404},
 	} {

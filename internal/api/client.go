@@ -76,7 +76,7 @@ func (c *Client) Append(ctx context.Context, account, contact string, r io.Reade
 
 // Sync runs one pass; progress may be nil and is called in this goroutine.
 func (c *Client) Sync(ctx context.Context, account string, w engine.Work, progress func(engine.Progress)) (report engine.Report, err error) {
-	body, err := json.Marshal(w)
+	body, err := json.Marshal(syncRequest(w))
 	if err != nil {
 		return report, fmt.Errorf("api: writing request: %w", err)
 	}

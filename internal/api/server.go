@@ -108,14 +108,22 @@ func appendLines(w http.ResponseWriter, r *http.Request, account Account) {
 	answer(w, appendAnswer{summary, wireError(err)}, nil)
 }
 
+// syncRequest is engine.Work as it travels.
+type syncRequest struct {
+	Flush   bool `json:"flush,omitempty"`
+	Scrub   bool `json:"scrub,omitempty"`
+	Settle  bool `json:"settle,omitempty"`
+	Restore bool `json:"restore,omitempty"`
+}
+
 func sync(w http.ResponseWriter, r *http.Request, account Account) {
-	var work engine.Work
+	var work syncRequest
 	if err := json.NewDecoder(r.Body).Decode(&work); err != nil && !errors.Is(err, io.EOF) {
 		writeError(w, fmt.Errorf("%w: %w", ErrRequest, err))
 		return
 	}
 	s := newStream(w)
-	report, err := account.Sync(r.Context(), work, s.progress)
+	report, err := account.Sync(r.Context(), engine.Work(work), s.progress)
 	s.finish(report, err)
 }
 

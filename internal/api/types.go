@@ -51,7 +51,7 @@ type Backend interface {
 type Status struct {
 	Version  string          `json:"version,omitempty"`
 	PID      int             `json:"pid"`
-	Started  time.Time       `json:"started"`
+	Started  time.Time       `json:"started,omitzero"`
 	Accounts []AccountStatus `json:"accounts"`
 }
 

@@ -11,7 +11,7 @@ import (
 // (design.md part 6). A folder stands for everything beneath it.
 var layers = [][]string{
 	{"cmd"},
-	{"internal/agent", "internal/benchmark"},
+	{"internal/agent", "internal/benchmark", "internal/acceptance"},
 	{"internal/api", "internal/webui"},
 	{"internal/history", "sync/engine", "sync/simtest"},
 	{
@@ -41,7 +41,7 @@ var only = map[string][]string{
 }
 
 // testOnly lists packages that nothing but tests may import.
-var testOnly = []string{"sync/simtest", "internal/architecture", "internal/benchmark"}
+var testOnly = []string{"sync/simtest", "internal/architecture", "internal/benchmark", "internal/acceptance"}
 
 func TestImportsRunDownwards(t *testing.T) {
 	report(t, checkImports(repositorySources(t)))

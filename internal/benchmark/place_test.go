@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"iter"
 	"os"
-	"path/filepath"
 	"slices"
 	"syscall"
 	"testing"
@@ -24,42 +22,17 @@ import (
 
 const account = "alice.eth"
 
-// corpusFile is the whole corpus, beside the checkout where it is at hand.
-const corpusFile = "../../../shared/corpus/chat.ndjson.gz"
-
-// corpus returns the path of an NDJSON file with the envelopes of the corpus,
-// made once for a machine, since signing them takes longer than importing them.
+// corpus returns the path of an NDJSON file with the envelopes of the corpus.
 func corpus(tb testing.TB, grouping chat.Grouping, name string) string {
 	tb.Helper()
-	path := filepath.Join(os.TempDir(), "dm3sync-"+name+".ndjson")
-	if _, err := os.Stat(path); err == nil {
-		return path
-	}
-	if _, err := chat.WriteFile(path, chat.NewGenerator(account, grouping, nil), lines(tb)); err != nil {
-		tb.Fatal(err)
-	}
-	return path
-}
-
-func lines(tb testing.TB) iter.Seq2[chat.Line, error] {
-	tb.Helper()
-	file, err := os.Open(corpusFile)
-	if err == nil {
-		tb.Cleanup(func() { file.Close() })
-		return chat.Read(file)
-	}
-	tb.Log("the corpus is not here; the embedded sample takes its place")
-	sample, err := chat.Sample()
+	path, whole, err := chat.CorpusFile(account, grouping, name)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return func(yield func(chat.Line, error) bool) {
-		for _, line := range sample {
-			if !yield(line, nil) {
-				return
-			}
-		}
+	if !whole {
+		tb.Log("the corpus is not here; the embedded sample takes its place")
 	}
+	return path
 }
 
 // device is a history on an engine with a cache of its own.

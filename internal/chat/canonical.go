@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// appendString appends a JSON string with exactly the escapes that dm3's stringify writes (facts.md part 3). It is not
-// encoding/json because that one escapes U+2028 and U+2029 as well. Invalid UTF-8 becomes U+FFFD.
+// appendString appends a JSON string with exactly the escapes that dm3's stringify writes (internal/docs/format.md
+// part 3). It is not encoding/json because that one escapes U+2028 and U+2029 as well. Invalid UTF-8 becomes U+FFFD.
 func appendString(text []byte, value string) []byte {
 	text = append(text, '"')
 	for _, r := range value {
@@ -50,7 +50,7 @@ func withSignature(object []byte, tail, signature string) []byte {
 	return append(object, tail...)
 }
 
-// hashText is sha(s) of facts.md: SHA-256 as lowercase hex with 0x.
+// hashText is sha(s) of internal/docs/format.md: SHA-256 as lowercase hex with 0x.
 func hashText(text []byte) string {
 	sum := sha256.Sum256(text)
 	return "0x" + hex.EncodeToString(sum[:])

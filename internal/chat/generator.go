@@ -8,7 +8,8 @@ import (
 	"strconv"
 )
 
-// encryptionScheme is what upstream writes into the metadata of an envelope (facts.md part 4).
+// encryptionScheme is what upstream writes into the metadata of an envelope. The format keeps it and asks nothing of it
+// (internal/docs/format.md part 4).
 const encryptionScheme = "x25519-chacha20-poly1305"
 
 // latest is the last time that dm3 can write exactly: a JavaScript number.
@@ -73,9 +74,10 @@ func (g *Generator) PublicKey(name string) ed25519.PublicKey {
 // ServiceKey returns the key that verifies postmarks.
 func (g *Generator) ServiceKey() ed25519.PublicKey { return g.PublicKey(service) }
 
-// Message makes the envelope of one line: message, metadata and postmark as facts.md part 4 has them. Two things differ
-// from a sent one, because nothing is transported here: the metadata signature covers the delivery information in the
-// plain form that is stored, and the postmark's hash is SHA-256 over a stand-in for the encrypted message.
+// Message makes the envelope of one line, with the members of internal/docs/format.md part 4; metadata and postmark are
+// filled in as upstream does. Two things differ from a sent one, because nothing is transported here: the metadata
+// signature covers the delivery information in the plain form that is stored, and the postmark's hash is SHA-256 over a
+// stand-in for the encrypted message.
 func (g *Generator) Message(line Line) Message {
 	place := g.grouping(line)
 	contact := g.contacts.name(place)

@@ -5,10 +5,11 @@ import (
 	"strings"
 )
 
-// contactSuffix makes a label a dm3 name of the usual form (facts.md part 1).
+// contactSuffix makes a label a dm3 name of the form that dm3's own subdomains have.
 const contactSuffix = ".user.dm3.eth"
 
-// labelLimit keeps a whole name within the 59 characters that normalise by lowercasing alone (facts.md part 1).
+// labelLimit keeps a whole name within the 59 characters that normalise by lowercasing alone
+// (internal/docs/format.md part 2).
 const labelLimit = 40
 
 // directory gives every conversation a contact name of its own. The names depend on the order in which conversations come

@@ -26,7 +26,7 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-// A name that normalises to itself by lowercasing alone: facts.md part 1.
+// A name that normalises to itself by lowercasing alone: internal/docs/format.md part 2.
 var plainName = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*\.user\.dm3\.eth$`)
 
 func TestNamesAreUniqueStableAndPlain(t *testing.T) {

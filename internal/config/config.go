@@ -114,7 +114,7 @@ type Provider struct {
 
 	// every kind
 	Parallel       int  `toml:"parallel"`         // concurrent requests; 0: what suits the place
-	BytesPerSecond Size `toml:"bytes_per_second"` // both directions together; 0: no limit
+	BytesPerSecond Size `toml:"bytes_per_second"` // for uploads, and as much again for downloads; 0: no limit
 }
 
 // Source is the reference to the provider's secret, in the form that keyring

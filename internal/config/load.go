@@ -17,8 +17,8 @@ import (
 // Defaults of the settings that have one.
 const (
 	DefaultChunkSize    Size = 500_000
-	MinChunkSize        Size = 500_000    // facts.md part 4; below it is a warning
-	MaxChunkSize        Size = 10_000_000 // above it is a warning
+	MinChunkSize        Size = 500_000    // of internal/docs/specification.md, "Chunk container"; below it is a warning
+	MaxChunkSize        Size = 10_000_000 // likewise; above it is a warning
 	DefaultBlobBudget   Size = 256 << 20
 	DefaultJournalLimit Size = 1 << 30
 	DefaultIdle              = Duration(2 * time.Second)

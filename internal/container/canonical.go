@@ -5,7 +5,7 @@ import "fmt"
 // Canonical appends to dst what dm3's stringify(JSON.parse(src)) yields, and
 // returns the extended slice; on errors it returns dst as it was.
 //
-// The canonical form (facts.md part 3, "stringify") has no white space; members
+// The canonical form (internal/docs/format.md part 3) has no white space; members
 // sorted by the UTF-16 code units of their names, the last of doubles; numbers
 // as JavaScript writes the nearest float64 (0 for -0, null for what overflows);
 // strings with the escapes of JSON.stringify only, lone surrogates as \udxxx in

@@ -108,7 +108,7 @@ func TestHashText(t *testing.T) {
 }
 
 func TestKinds(t *testing.T) {
-	equal(t, "heads", HeadsKey("0x01"), Hash("0x01-heads"))
+	equal(t, "heads", HeadsKey("0x01"), Hash("0x01-heads.dm3sync"))
 	for kind, want := range map[Kind]string{KindRoot: "root", KindConversation: "conversation", KindChunk: "chunk",
 		KindHead: "head", 9: "kind 9"} {
 		equal(t, "kind", kind.String(), want)

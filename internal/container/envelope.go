@@ -12,7 +12,7 @@ import (
 // string "signature", the base64 text of 64 bytes; its own "metadata" and
 // "postmark" are objects, null or missing. All other members are kept as they
 // are; a messageHash that the envelope gives is ignored, for the identity is
-// always recomputed (facts.md part 4).
+// always recomputed (internal/docs/format.md part 4).
 //
 // Errors wrap [ErrSyntax] (also for more than 500 levels), [ErrField],
 // [ErrNoTimestamp], [ErrTimestampRange] or [ErrSignature]. Whether the

@@ -170,8 +170,11 @@ func TestHeadRoundTrip(t *testing.T) {
 func isCanonicalHead(plaintext []byte) error {
 	directory := plaintext[4 : 4+binary.BigEndian.Uint32(plaintext)]
 	canonical, err := Canonical(nil, directory)
-	if err != nil || !bytes.Equal(canonical, directory) {
-		return fmt.Errorf("directory %s, canonical %s, %v", directory, canonical, err)
+	if err != nil {
+		return fmt.Errorf("directory %s: %w", directory, err)
+	}
+	if !bytes.Equal(canonical, directory) {
+		return fmt.Errorf("directory %s, canonical %s", directory, canonical)
 	}
 	return nil
 }

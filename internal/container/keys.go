@@ -8,8 +8,8 @@ import (
 
 // A Key names a container at a provider: "0x" and the 64 lowercase hexadecimal
 // digits of a SHA-256. Keys are joined to other text as text, 0x included. The
-// derivations below are the specification's page "Data Structure" as facts.md
-// part 3 reads it.
+// derivations below are the specification's page "Data Structure" as
+// internal/docs/format.md part 2 reads it.
 type Key string
 
 // Hash returns the SHA-256 of the UTF-8 bytes of text, the function that the
@@ -42,7 +42,7 @@ func ChunkKey(conversation Key, id ChunkIdentifier) Key {
 
 // HeadsKey returns the prefix under which the heads of an account stand. No
 // conversation can share it: normalisation refuses a name with a dot that begins
-// with a hyphen (facts.md part 1).
+// with a hyphen (internal/docs/format.md part 2, decisions/0006-heads-key.md).
 func HeadsKey(root Key) Key {
 	return Hash(string(root) + "-heads.dm3sync")
 }

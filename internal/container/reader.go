@@ -17,30 +17,14 @@ func (s *scanner) fields(visit func(name []byte) error) error {
 	if s.peek() != '{' {
 		return s.wrong("object")
 	}
-	if err := s.enter(); err != nil {
-		return err
-	}
-	if s.peek() == '}' {
-		s.pos++
-		s.depth--
-		return nil
-	}
-	for more := true; more; {
+	return s.elements('}', func() error {
 		s.begin()
-		err := s.key()
-		if err != nil {
+		if err := s.key(); err != nil {
 			return err
 		}
 		text, _ := s.text()
-		if err = visit(text[:len(text)-1]); err != nil {
-			return err
-		}
-		if more, err = s.more('}'); err != nil {
-			return err
-		}
-	}
-	s.depth--
-	return nil
+		return visit(text[:len(text)-1])
+	})
 }
 
 // list reads an array. It calls visit with the index of each element; visit
@@ -49,26 +33,12 @@ func (s *scanner) list(visit func(index int) error) error {
 	if s.peek() != '[' {
 		return s.wrong("list")
 	}
-	if err := s.enter(); err != nil {
-		return err
-	}
-	if s.peek() == ']' {
-		s.pos++
-		s.depth--
-		return nil
-	}
-	for index, more := 0, true; more; index++ {
+	index := -1
+	return s.elements(']', func() error {
 		s.begin()
-		err := visit(index)
-		if err != nil {
-			return err
-		}
-		if more, err = s.more(']'); err != nil {
-			return err
-		}
-	}
-	s.depth--
-	return nil
+		index++
+		return visit(index)
+	})
 }
 
 // canonical reads any value. The text shares memory as that of text does.

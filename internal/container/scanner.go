@@ -184,20 +184,25 @@ func (s *scanner) literal(word string) error {
 }
 
 func (s *scanner) array() error {
+	return s.elements(']', func() error { return s.value(shapeAny) })
+}
+
+// elements reads what stands between brackets; visit reads one element.
+func (s *scanner) elements(closing byte, visit func() error) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
-	if s.peek() == ']' {
+	if s.peek() == closing {
 		s.pos++
 		s.depth--
 		return nil
 	}
 	for more := true; more; {
-		err := s.value(shapeAny)
+		err := visit()
 		if err != nil {
 			return err
 		}
-		if more, err = s.more(']'); err != nil {
+		if more, err = s.more(closing); err != nil {
 			return err
 		}
 	}

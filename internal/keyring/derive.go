@@ -37,9 +37,10 @@ func StorageKey(source Source, form Form, nonce string, options *Options) ([32]b
 	return key, nil
 }
 
-// Derive turns a secret into the 32 bytes of the storage key, as facts.md part 1
-// says: the SHA-256 of the wallet's signature of the creation message. It fails
-// with ErrSecret, naming the form that the secret seems to have.
+// Derive turns a secret into the 32 bytes of the storage key, as
+// internal/docs/format.md part 1 says: the SHA-256 of the wallet's signature of
+// the creation message. It fails with ErrSecret, naming the form that the secret
+// seems to have.
 func Derive(form Form, secret, nonce string) ([32]byte, error) {
 	switch form {
 	case FormStorageKey:

@@ -106,7 +106,7 @@ func New(ctx context.Context, bucket string, options *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings.HTTPClient = &http.Client{Transport: transport, CheckRedirect: noRedirect}
+	settings.HTTPClient = &http.Client{Transport: readOnly{transport}, CheckRedirect: noRedirect}
 	s.client = s3.New(settings)
 	return s, nil
 }

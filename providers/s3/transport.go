@@ -49,6 +49,21 @@ func newTransport(o *Options) (*http.Transport, error) {
 	return transport, nil
 }
 
+// readOnly hides every method of a request's body but Read and Close. The SDK closes bodies as soon as an answer has
+// begun, and WriteTo of its closed bodies fails (smithy-go 1.28: io.EOF instead of nil), on which net/http cuts the
+// connection in the midst of the answer, whenever the server is quicker than the goroutine that had just sent the body.
+type readOnly struct{ http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (r readOnly) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.Body != nil && request.Body != http.NoBody {
+		body := struct{ io.ReadCloser }{request.Body}
+		request = request.WithContext(request.Context()) // a copy: round trippers must not change what they are given
+		request.Body = body
+	}
+	return r.RoundTripper.RoundTrip(request)
+}
+
 // errStalled is the cause of contexts ended by a watchdog.
 var errStalled = errors.New("no progress")
 

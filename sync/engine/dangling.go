@@ -117,7 +117,7 @@ func (e *Engine) mend(ctx context.Context, kind container.Kind, key container.Ke
 		return false, nil
 	}
 	if plain, err := e.o.Sealer.Open(nil, kind, key, sealed); err != nil || int64(len(plain)) != size {
-		return false, nil
+		return false, nil //nolint:nilerr // a damaged copy is no copy
 	}
 	if err := e.putWhole(ctx, object, sealed, true); err != nil {
 		return false, err
@@ -162,7 +162,7 @@ func (e *Engine) resolveChunk(ctx context.Context, out *outgoing, contact string
 		return nil
 	}
 	heir := left[0]
-	heir.Replaces = append(slices.Clone(heir.Replaces), names(gone)...)
+	heir.Replaces = distinct(slices.Concat(heir.Replaces, names(gone)))
 	if heir.Inline() {
 		body, err := e.inlineBody(ctx, heir)
 		if err != nil {

@@ -92,6 +92,9 @@ func (o *Options) setDefaults() {
 	if o.LookEvery == 0 {
 		o.LookEvery = 16
 	}
+	if o.Grace == 0 {
+		o.Grace = 200 * time.Millisecond
+	}
 	if o.Inline == 0 {
 		o.Inline = reconcile.InlineMost
 	}
@@ -212,7 +215,7 @@ func (e *Engine) record(bucket, key string) ([]byte, bool, error) {
 	plain, err := e.o.Sealer.OpenRecord(nil, bucket+"/"+key, sealed)
 	if err != nil {
 		e.problem(Problem{Kind: "cache", Object: bucket + "/" + key, Detail: "a local record is damaged and will be rebuilt"})
-		return nil, false, nil
+		return nil, false, nil //nolint:nilerr // counts as absent, see above
 	}
 	return plain, true, nil
 }

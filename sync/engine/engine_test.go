@@ -46,7 +46,7 @@ func TestOneDeviceToAnother(t *testing.T) {
 }
 
 func TestTwoWritersAtOnce(t *testing.T) {
-	store := memory.New(nil)
+	store := providers.Count(memory.New(nil))
 	items := many(2, 5, 3000)
 	one, two := newDevice(t, store, smallChunks), newDevice(t, store, smallChunks)
 	for i := range items {
@@ -74,6 +74,15 @@ func TestTwoWritersAtOnce(t *testing.T) {
 	}
 	same(t, "one", one.holds(), hashes(items))
 	same(t, "two", two.holds(), hashes(items))
+	counts := store.Counts()
+	raw := int64(0)
+	for i := range items {
+		raw += int64(len(items[i].Envelope.JSON))
+	}
+	t.Logf("%d requests, %d bytes up for %d of messages", counts.Requests(), counts.Up, raw)
+	if counts.Up > 10*raw {
+		t.Errorf("two writers at once sent %d bytes for %d of messages", counts.Up, raw)
+	}
 	three := newDevice(t, store, smallChunks)
 	three.pass(engine.Work{})
 	same(t, "three", three.holds(), hashes(items))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/dm3sync/dm3sync/cache"
 )
@@ -87,8 +88,27 @@ func (e *Engine) run(ctx context.Context, w Work) (Report, error) {
 		if still > idleRounds {
 			return report, nil
 		}
+		if err := e.yield(ctx, still); err != nil {
+			return report, err
+		}
 	}
 	return report, nil
+}
+
+// yield gives another device, while it does the maintenance, time to go on:
+// nothing depends on it but that two do not do the same work.
+func (e *Engine) yield(ctx context.Context, still int) error {
+	if still == 0 || e.leads() {
+		return nil
+	}
+	timer := time.NewTimer(e.o.Grace << (still - 1))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // round is pull, confirm, push and maintenance, once.

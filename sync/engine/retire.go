@@ -208,7 +208,7 @@ func (e *Engine) replacements() ([]replacement, error) {
 	err := e.o.Cache.Records().Each("replaced", func(object string, sealed []byte) error {
 		plain, err := e.o.Sealer.OpenRecord(nil, "replaced/"+object, sealed)
 		if err != nil {
-			return nil // damaged: the bodies stay until the cache is rebuilt
+			return nil //nolint:nilerr // damaged: the bodies stay until the cache is rebuilt
 		}
 		out = append(out, replacement{object: object, old: strings.Split(string(plain), "\n")})
 		return nil

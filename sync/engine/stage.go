@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/dm3sync/dm3sync/cache"
 	"github.com/dm3sync/dm3sync/internal/container"
@@ -98,7 +99,15 @@ func (e *Engine) newRef(replaced []reconcile.State) container.StateRef {
 	for _, state := range replaced {
 		ref.Replaces = append(ref.Replaces, state.Replaces...)
 	}
+	ref.Replaces = distinct(ref.Replaces)
 	return ref
+}
+
+// distinct sorts names and drops doubles: states that two devices wrote side by
+// side have replaced nearly the same ones.
+func distinct(names []string) []string {
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func names(states []reconcile.State) []string {

@@ -27,6 +27,7 @@ type Options struct {
 	Store      providers.Store // the provider, retries and limits already around it
 	Cache      *cache.Cache    // journal, records and blobs of this account
 	ChunkLimit int             // bytes of plaintext; 0 is DefaultChunkLimit
+	Grace      time.Duration   // how long a settling device first waits for one that does the maintenance; 0 is 200 ms
 	LookEvery  int             // flushes before a pass looks at the heads again; 0 is 16
 	Inline     int64           // bytes that travel inside heads before they move into their containers; 0 is 1 MiB
 	Warm       int64           // bytes of recent chunks a full pass fetches ahead; 0 none
@@ -131,8 +132,8 @@ type Status struct {
 	Conversations  int       `json:"conversations"`
 	Chunks         int       `json:"chunks"`
 	Heads          int       `json:"heads"`
-	LastPass       time.Time `json:"last_pass"`
-	LastSuccess    time.Time `json:"last_success"`
+	LastPass       time.Time `json:"last_pass,omitzero"`
+	LastSuccess    time.Time `json:"last_success,omitzero"`
 	LastError      string    `json:"last_error,omitempty"`
 	Problems       []Problem `json:"problems"`
 	JournalDamaged int       `json:"journal_damaged"`

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dm3sync/dm3sync/cache"
 	"github.com/dm3sync/dm3sync/internal/container"
@@ -85,7 +86,7 @@ func (w *world) open(d *device) {
 	d.cache = kept
 	d.Engine, err = engine.Open(context.Background(), engine.Options{
 		Account: "alice.eth", Root: container.RootKey("sim"), Sealer: sealer, Store: d.place, Cache: kept,
-		Random: rand.NewChaCha8([32]byte{byte(w.random.Uint64()), byte(w.random.Uint64())}), ChunkLimit: 6000, Inline: 12_000, LookEvery: 3,
+		Random: rand.NewChaCha8([32]byte{byte(w.random.Uint64()), byte(w.random.Uint64())}), ChunkLimit: 6000, Inline: 12_000, LookEvery: 3, Grace: time.Millisecond,
 	})
 	if err != nil {
 		w.t.Fatal(err)
