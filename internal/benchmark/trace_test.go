@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"github.com/dm3sync/dm3sync/internal/chat"
@@ -12,17 +13,20 @@ import (
 	"github.com/dm3sync/dm3sync/sync/engine"
 )
 
-const (
-	traceFlushes  = 500
-	traceMessages = 3 // in a flush, all to one conversation
-)
+const traceMessages = 3 // in a flush, all to one conversation
 
 // BenchmarkLiveTrace imports the corpus but for the last messages of each
 // conversation, then appends those, three at a time to a random conversation,
 // with a flush after each three. It reports, compaction included, uploaded
 // bytes as a multiple of the JSON of the new messages, and requests a flush.
 func BenchmarkLiveTrace(b *testing.B) {
-	old, live := traced(b)
+	for _, flushes := range []int{500, 4000} { // the longer one moves states out of the heads several times
+		b.Run(strconv.Itoa(flushes), func(b *testing.B) { liveTrace(b, flushes) })
+	}
+}
+
+func liveTrace(b *testing.B, flushes int) {
+	old, live := traced(b, flushes)
 	for b.Loop() {
 		store := folder(b)
 		d := open(b, store, b.TempDir(), nil)
@@ -62,7 +66,7 @@ func importLines(b *testing.B, d *device, text []byte) {
 }
 
 // traced parts the corpus: the old messages as one text, and the flushes.
-func traced(b *testing.B) (old []byte, live [][]byte) {
+func traced(b *testing.B, flushes int) (old []byte, live [][]byte) {
 	b.Helper()
 	byContact := make(map[string][][]byte)
 	var contacts []string
@@ -81,7 +85,7 @@ func traced(b *testing.B) (old []byte, live [][]byte) {
 		byContact[contact] = append(byContact[contact], line)
 	}
 	random := rand.New(rand.NewPCG(1, 2))
-	turns := make([]string, traceFlushes)
+	turns := make([]string, flushes)
 	wanted := make(map[string]int)
 	for i := range turns {
 		turns[i] = contacts[random.IntN(len(contacts))]

@@ -113,6 +113,23 @@ func (e *Engine) openJournal() error {
 	})
 }
 
+// arenaSize is how much openInto allocates at a time.
+const arenaSize = 256 << 10
+
+// openInto opens an entry behind what arena holds, and begins a new arena when
+// it has no room.
+func (e *Engine) openInto(arena, sealed []byte) ([]byte, journalled, error) {
+	if cap(arena)-len(arena) < len(sealed) {
+		arena = make([]byte, 0, max(arenaSize, len(sealed)))
+	}
+	plain, err := e.o.Sealer.OpenRecord(arena, "journal", sealed)
+	if err != nil {
+		return arena, journalled{}, err
+	}
+	content, err := decodeJournalled(plain[len(arena):])
+	return plain, content, err
+}
+
 func (e *Engine) openEntry(sealed []byte) (journalled, error) {
 	plain, err := e.o.Sealer.OpenRecord(nil, "journal", sealed)
 	if err != nil {

@@ -12,12 +12,16 @@ import (
 )
 
 // look reads the heads once more and lets the journal forget what it may
-// (invariant 2). It returns how many items were confirmed.
-func (e *Engine) look(ctx context.Context) (int, error) {
-	if _, err := e.pull(ctx); err != nil {
-		return 0, err
+// (invariant 2).
+func (e *Engine) look(ctx context.Context, report *Report) error {
+	n, err := e.pull(ctx)
+	report.Pulled += n
+	if err != nil {
+		return err
 	}
-	return e.confirm()
+	n, err = e.confirm()
+	report.Confirmed += n
+	return err
 }
 
 // confirm goes through what was written before the last look. An item whose

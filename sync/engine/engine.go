@@ -39,6 +39,7 @@ type Engine struct {
 	touched  map[string]bool // contacts whose chunks this device wrote lately
 	others   map[string]int64
 	gaps     map[string]bool  // sequence numbers that no live head stands for; nil before the first look
+	scratch  []byte           // plaintext of the chunk that is being written
 	uncut    map[string]bool  // states above the limit that can't be split
 	dangling map[string]int64 // contacts with a state that could not be found, by look
 	removals []removal        // put off to a later pass

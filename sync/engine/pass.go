@@ -115,19 +115,11 @@ func (e *Engine) yield(ctx context.Context, still int) error {
 func (e *Engine) round(ctx context.Context, w Work, report *Report) (moved bool, err error) {
 	before := *report
 	if !w.Flush || e.flushes+1 >= e.o.LookEvery {
-		n, err := e.pull(ctx)
-		report.Pulled += n
-		if err != nil {
+		if err := e.look(ctx, report); err != nil {
 			return false, err
 		}
-		if n, err = e.confirm(); err != nil {
-			return false, err
-		}
-		report.Confirmed += n
 	}
-	n, err := e.push(ctx)
-	report.Pushed += n
-	if err != nil {
+	if err := e.push(ctx, report); err != nil {
 		return false, err
 	}
 	e.flushes++

@@ -16,11 +16,11 @@ import (
 
 // Bounds of one push: what is opened at once, and what may travel in a head.
 const (
-	batchBytes    = 16 << 20
+	batchBytes    = 20 << 20
 	batchContacts = 4096
 	inlineState   = 8 << 10
 	inlineHead    = 64 << 10
-	entryOverhead = 1 << 10 // what an entry costs in memory beside its bytes
+	entryOverhead = 256 // what an entry costs in memory beside its bytes
 )
 
 // sent is an item that a state at the provider carries and that still waits
@@ -60,26 +60,26 @@ type upload struct {
 	proof  bool // read it back whatever the place promises
 }
 
-// push writes everything pending and returns how many items it wrote. On an
+// push writes everything pending, and looks at the heads between batches, so
+// that no more waits for confirmation than one batch holds. On an
 // error the items that were not published are pending again.
-func (e *Engine) push(ctx context.Context) (int, error) {
-	written := 0
+func (e *Engine) push(ctx context.Context, report *Report) error {
 	for {
 		taken := e.takePending()
 		if len(taken) == 0 {
-			return written, nil
+			return nil
 		}
 		n, err := e.pushBatch(ctx, taken)
 		if err != nil {
 			e.giveBack(taken)
-			return written, err
+			return err
 		}
-		written += n
+		report.Pushed += n
 		if !e.morePending() {
-			return written, nil
+			return nil
 		}
-		if _, err := e.look(ctx); err != nil {
-			return written, err
+		if err := e.look(ctx, report); err != nil {
+			return err
 		}
 	}
 }
@@ -300,11 +300,12 @@ func (e *Engine) openEntries(taken map[string][]entry) (map[string][]pendingItem
 		ids[i] = slot.id
 	}
 	next := 0
+	var arena []byte // many small plaintexts in few allocations
 	err := e.o.Cache.Journal().ReadEach(ids, func(_ cache.EntryID, sealed []byte, err error) error {
 		slot := slots[next]
 		next++
 		if err == nil {
-			slot.journalled, err = e.openEntry(sealed)
+			arena, slot.journalled, err = e.openInto(arena, sealed)
 		}
 		slot.whole = err == nil
 		return e.damagedEntry(slot.entry, err)

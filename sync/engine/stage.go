@@ -46,6 +46,9 @@ func (e *Engine) stageChunk(ctx context.Context, out *outgoing, contact string, 
 	return e.writeChunk(ctx, out, container.UnionChunk(chunk), nil)
 }
 
+// scratchMost bounds the buffer for plaintext that is kept between chunks.
+const scratchMost = 2 << 20
+
 // writeChunk writes a state of a chunk: inside the next head when it is small
 // and replaces nothing, else as an object of its own, at once.
 func (e *Engine) writeChunk(ctx context.Context, out *outgoing, chunk *container.Chunk, replaced []reconcile.State) error {
@@ -53,7 +56,11 @@ func (e *Engine) writeChunk(ctx context.Context, out *outgoing, chunk *container
 	chunk.Replaces = names(replaced)
 	ref.Items = int64(len(chunk.Messages) + len(chunk.Tombstones))
 	ref.First, ref.Last = span(chunk)
-	plain := chunk.AppendJSON(nil)
+	plain := chunk.AppendJSON(e.scratch[:0])
+	e.scratch = plain
+	if cap(plain) > scratchMost {
+		e.scratch = nil
+	}
 	ref.Size = int64(len(plain))
 	if len(replaced) == 0 && len(plain) <= 4*inlineState {
 		if body := e.o.Sealer.AppendBody(nil, container.KindChunk, plain); e.inlined(out, &ref, body) {
