@@ -108,6 +108,7 @@ func (a *Account) openEngine(ctx context.Context, sealer *seal.Sealer, root cont
 		Log:        a.log,
 		Progress:   a.progress.tell,
 		Warm:       o.Warm,
+		Neighbours: min(int(o.Warm), 1),
 	})
 	if err != nil {
 		return fmt.Errorf("agent: opening the engine: %w", err)

@@ -84,7 +84,7 @@ func joinKnown(items, add []known) []known {
 	out := make([]known, 0, len(items)+len(add))
 	for len(items) > 0 || len(add) > 0 {
 		var next known
-		if len(add) == 0 || len(items) > 0 && compareKnown(items[0], add[0]) < 0 {
+		if len(add) == 0 || len(items) > 0 && compareKnown(items[0], add[0]) <= 0 {
 			next, items = items[0], items[1:]
 		} else {
 			next, add = add[0], add[1:]

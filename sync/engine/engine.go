@@ -29,6 +29,7 @@ type Engine struct {
 	flight      singleflight.Group
 	turn        chan struct{} // held by the one who runs a pass
 	background  sync.WaitGroup
+	ahead       sync.Mutex // held by the one fetch of neighbours
 	stop        context.CancelFunc
 	stopped     context.Context
 
@@ -112,10 +113,23 @@ func (o *Options) setDefaults() {
 
 // Close waits for the running pass and for fetches in the background to end.
 func (e *Engine) Close() error {
+	e.mu.Lock()
 	e.stop()
+	e.mu.Unlock()
 	e.turn <- struct{}{}
 	e.background.Wait()
 	return nil
+}
+
+// begin counts one more thing that Close waits for, unless the engine is closed.
+func (e *Engine) begin() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopped.Err() != nil {
+		return false
+	}
+	e.background.Add(1)
+	return true
 }
 
 // openDevice reads the device identifier, or draws one for a new cache.

@@ -134,6 +134,34 @@ func TestRanges(t *testing.T) {
 	}
 }
 
+func TestNeighboursAreFetchedAhead(t *testing.T) {
+	store := providers.Count(memory.New(nil))
+	one := newDevice(t, store, smallChunks)
+	items := many(8, 1, 800)
+	one.append(items...)
+	one.settle()
+	two := newDevice(t, store, func(o *engine.Options) { smallChunks(o); o.Neighbours = 1 })
+	two.pass(engine.Work{})
+	at := func(i int) int64 { return items[i].Envelope.Timestamp }
+	two.read("friend0.eth", engine.Range{From: at(400), To: at(401)})
+	two.close() // waits for what runs in the background
+	two.open()
+	before := store.Counts()
+	first, last := 0, 0
+	for i := 400; i >= 0 && store.Counts().Gets == before.Gets; i -= 5 {
+		two.read("friend0.eth", engine.Range{From: at(i), To: at(i) + 1})
+		first = i
+	}
+	before = store.Counts()
+	for i := 400; i < 800 && store.Counts().Gets == before.Gets; i += 5 {
+		two.read("friend0.eth", engine.Range{From: at(i), To: at(i) + 1})
+		last = i
+	}
+	if last-first < 150 { // a chunk holds about 60 of these messages
+		t.Errorf("only messages %d to %d were there", first, last)
+	}
+}
+
 func TestRemovedMessageStaysRemoved(t *testing.T) {
 	store := memory.New(nil)
 	one, two := newDevice(t, store, nil), newDevice(t, store, nil)

@@ -47,7 +47,9 @@ func (e *Engine) plainState(ctx context.Context, kind container.Kind, key contai
 // the engine.
 func (e *Engine) fetch(ctx context.Context, kind container.Kind, key container.Key, object string) ([]byte, error) {
 	done := e.flight.DoChan(object, func() (any, error) {
-		e.background.Add(1)
+		if !e.begin() {
+			return nil, ErrClosed
+		}
 		defer e.background.Done()
 		sealed, err := e.o.Store.Get(e.stopped, object)
 		if err != nil {

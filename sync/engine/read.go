@@ -11,7 +11,6 @@ import (
 
 	"github.com/dm3sync/dm3sync/cache"
 	"github.com/dm3sync/dm3sync/internal/container"
-	"github.com/dm3sync/dm3sync/providers"
 )
 
 // Conversations lists what is known locally, by contact. It asks no provider.
@@ -69,6 +68,9 @@ func (e *Engine) Messages(ctx context.Context, contact string, r Range) (Page, e
 		r.To = math.MaxInt64
 	}
 	page, err := e.readRange(ctx, contact, r)
+	if err == nil && page.Fetched > 0 {
+		e.fetchNeighbours(contact, r)
+	}
 	if !unusable(err) {
 		return page, err
 	}
@@ -231,43 +233,4 @@ func (e *Engine) readWhatIsThere(ctx context.Context, contact string, r Range) (
 	}
 	page.Messages = pick(parts, r)
 	return page, nil
-}
-
-// warm fetches recent chunks ahead, newest first, up to the bytes asked for,
-// so that what a person reads next is there.
-func (e *Engine) warm(ctx context.Context) error {
-	if e.o.Warm == 0 {
-		return nil
-	}
-	type ahead struct {
-		contact string
-		wanted
-	}
-	var list []ahead
-	e.mu.Lock()
-	for contact, conversation := range e.catalogue.Conversations {
-		if n := len(conversation.Chunks); n > 0 {
-			for _, state := range conversation.Chunks[n-1].States {
-				list = append(list, ahead{contact, wanted{conversation.Chunks[n-1].Identifier, state}})
-			}
-		}
-	}
-	e.mu.Unlock()
-	slices.SortFunc(list, func(a, b ahead) int { return cmp.Compare(b.state.Last, a.state.Last) })
-	budget := e.o.Warm
-	for _, want := range list {
-		if budget -= want.state.Size; budget < 0 {
-			return nil
-		}
-		if want.state.Inline() || e.o.Cache.Blobs().Has(string(e.chunkKey(want.contact, want.identifier))+"/"+want.state.Name) {
-			continue
-		}
-		if _, _, err := e.loadChunks(ctx, want.contact, []wanted{want.wanted}); err != nil {
-			if isAny(err, providers.ErrNotFound, errGone) {
-				continue
-			}
-			return err
-		}
-	}
-	return nil
 }

@@ -58,6 +58,11 @@ func (e *Engine) rewriteConversation(ctx context.Context, out *outgoing, convers
 		if err != nil {
 			return err
 		}
+		if len(picked) == len(chunk.States) {
+			if err := e.offerAgain(ctx, union); err != nil {
+				return err
+			}
+		}
 		out.written++
 		if err := e.writeChunk(ctx, out, union, picked); err != nil {
 			return err
@@ -86,6 +91,9 @@ func (e *Engine) dropStrays(ctx context.Context, out *outgoing, conversation *re
 	source := conversation.Chunks[i]
 	whole, err := e.union(ctx, conversation.Contact, source.Identifier, source.States)
 	if err != nil {
+		return err
+	}
+	if err := e.offerAgain(ctx, whole); err != nil {
 		return err
 	}
 	extents := conversation.Extents()

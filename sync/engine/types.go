@@ -30,6 +30,7 @@ type Options struct {
 	Grace      time.Duration   // how long a settling device first waits for one that does the maintenance; 0 is 200 ms
 	LookEvery  int             // flushes before a pass looks at the heads again; 0 is 16
 	Inline     int64           // bytes that travel inside heads before they move into their containers; 0 is 1 MiB
+	Neighbours int             // chunks on each side of a range that are fetched ahead after a read that had to fetch
 	Warm       int64           // bytes of recent chunks a full pass fetches ahead; 0 none
 	Now        func() time.Time
 	Random     io.Reader

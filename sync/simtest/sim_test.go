@@ -86,11 +86,19 @@ func (w *world) open(d *device) {
 	d.cache = kept
 	d.Engine, err = engine.Open(context.Background(), engine.Options{
 		Account: "alice.eth", Root: container.RootKey("sim"), Sealer: sealer, Store: d.place, Cache: kept,
-		Random: rand.NewChaCha8([32]byte{byte(w.random.Uint64()), byte(w.random.Uint64())}), ChunkLimit: 6000, Inline: 12_000, LookEvery: 3, Grace: time.Millisecond,
+		Random: rand.NewChaCha8(w.seed()), ChunkLimit: 6000, Inline: 12_000, LookEvery: 3, Grace: time.Millisecond,
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// seed draws what a start of a device takes its random names from.
+func (w *world) seed() (seed [32]byte) {
+	for i := range seed {
+		seed[i] = byte(w.random.Uint64())
+	}
+	return seed
 }
 
 func (w *world) close(d *device) {
