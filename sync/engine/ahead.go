@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/dm3sync/dm3sync/providers"
 	"github.com/dm3sync/dm3sync/sync/reconcile"
 )
 
@@ -73,8 +72,8 @@ func (e *Engine) warm(ctx context.Context) error {
 			continue
 		}
 		if _, _, err := e.loadChunks(ctx, want.contact, []wanted{want.wanted}); err != nil {
-			if isAny(err, providers.ErrNotFound, errGone) {
-				continue
+			if unusable(err) {
+				continue // named in the status; the rest is still worth having
 			}
 			return err
 		}

@@ -82,6 +82,7 @@ func (e *Engine) compareHeads(shown map[string]bool) (fresh, vanished []string) 
 			continue
 		}
 		live.missing, live.shown = 0, true
+		delete(e.problems, "withheld "+e.headObject(name))
 	}
 	slices.Sort(fresh)
 	slices.Sort(vanished)
@@ -147,17 +148,22 @@ func (e *Engine) dropLeftovers(ctx context.Context, shown map[string]bool) (drop
 	if len(names) == 0 {
 		return false, nil
 	}
-	if err := e.dropHeads(names); err != nil {
-		return false, err
+	e.mu.Lock()
+	dropped = slices.ContainsFunc(names, func(name string) bool { return e.heads[name] != nil })
+	e.mu.Unlock()
+	if dropped {
+		if err := e.dropHeads(names); err != nil {
+			return false, err
+		}
 	}
 	properties := e.o.Store.Properties()
 	if !properties.Deletes || properties.Carried && !e.fromOthers(names) {
-		return true, nil
+		return dropped, nil
 	}
 	if err := e.o.Store.Delete(ctx, prefixed(string(e.headsKey), names)...); err != nil {
-		return true, fmt.Errorf("engine: remove absorbed heads: %w", err)
+		return dropped, fmt.Errorf("engine: remove absorbed heads: %w", err)
 	}
-	return true, nil
+	return dropped, nil
 }
 
 // checkRoot stops the account when a place shows nothing of it though this

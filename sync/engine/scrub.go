@@ -272,6 +272,9 @@ func (e *Engine) rereadHeads(ctx context.Context) error {
 			return fmt.Errorf("engine: read head %s: %w", name, err)
 		}
 		kept, ok := e.o.Cache.Blobs().Get(object)
+		if bytes.Equal(there, kept) {
+			e.healed("damaged", object)
+		}
 		if !ok || bytes.Equal(there, kept) {
 			continue
 		}

@@ -62,7 +62,7 @@ func (e *Engine) writeChunk(ctx context.Context, out *outgoing, chunk *container
 		e.scratch = nil
 	}
 	ref.Size = int64(len(plain))
-	if len(replaced) == 0 && len(plain) <= 4*inlineState {
+	if len(replaced) == 0 && len(plain) <= 4*inlineState && out.inline < inlineHead {
 		if body := e.o.Sealer.AppendBody(nil, container.KindChunk, plain); e.inlined(out, &ref, body) {
 			out.news.AddChunk(chunk.Contact, chunk.Identifier, reconcile.State{StateRef: ref, Head: "new"})
 			return nil
@@ -165,7 +165,7 @@ func (e *Engine) stageLists(out *outgoing, contact string, opened []container.Ch
 func (e *Engine) writeList(out *outgoing, kind container.Kind, key container.Key, plain []byte, replaced []reconcile.State) (reconcile.State, *upload, error) {
 	ref := e.newRef(replaced)
 	ref.Size = int64(len(plain))
-	if len(replaced) == 0 && len(plain) <= inlineState && e.inlined(out, &ref, e.o.Sealer.AppendBody(nil, kind, plain)) {
+	if len(replaced) == 0 && len(plain) <= inlineState && out.inline < inlineHead && e.inlined(out, &ref, e.o.Sealer.AppendBody(nil, kind, plain)) {
 		return reconcile.State{StateRef: ref, Head: "new"}, nil, nil
 	}
 	sealed, err := e.o.Sealer.Seal(nil, kind, key, plain)
