@@ -74,7 +74,7 @@ func (e *Engine) fetch(ctx context.Context, kind container.Kind, key container.K
 
 // readable takes back what unreadable and others said of an object.
 func (e *Engine) readable(object string) {
-	for _, kind := range []string{"damaged", "other key", "newer", "missing", "torn"} {
+	for _, kind := range []string{"damaged", "swapped", "other key", "newer", "missing", "torn"} {
 		e.healed(kind, object)
 	}
 }

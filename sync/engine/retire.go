@@ -226,6 +226,7 @@ func (e *Engine) stillWhole(ctx context.Context, r replacement) (bool, error) {
 	sealed, err := e.o.Store.Get(ctx, r.object)
 	if err == nil {
 		if _, err = e.o.Sealer.Open(nil, kind, key, sealed); err == nil {
+			e.healed("torn", r.object)
 			return true, nil
 		}
 	} else if !errors.Is(err, providers.ErrNotFound) {

@@ -40,6 +40,9 @@ func (e *Engine) scrub(ctx context.Context) error {
 	if err := e.rereadHeads(ctx); err != nil {
 		return err
 	}
+	if err := e.rereadSome(ctx); err != nil {
+		return err
+	}
 	e.markShapeless()
 	return e.setDirty(false)
 }

@@ -24,7 +24,7 @@ type verifier struct {
 // what its place says; chunks partition time; every chunk is listed by its
 // conversation and every conversation by the root; every state is named by a
 // head and nothing else lies there. It reads one state at a time and changes
-// nothing.
+// nothing; the next pass looks after the states that it found wanting.
 func (e *Engine) Verify(ctx context.Context) (Verification, error) {
 	if err := e.takeTurn(ctx); err != nil {
 		return Verification{}, err
@@ -98,17 +98,17 @@ func (v *verifier) plain(ctx context.Context, kind container.Kind, key container
 	switch {
 	case absent(err):
 		v.report("missing", object, contact, "a head names this state and the provider does not have it")
-		return nil, false, nil
+		return nil, false, v.dangles(contact, err)
 	case err != nil:
 		return nil, false, err
 	}
 	if plain, err = v.o.Sealer.Open(nil, kind, key, sealed); err != nil {
 		v.report("damaged", object, contact, "the state can't be opened: %v", err)
-		return nil, false, nil
+		return nil, false, v.dangles(contact, err)
 	}
 	if int64(len(plain)) != state.Size {
 		v.report("swapped", object, contact, "the object holds another state of the same container")
-		return nil, false, nil
+		return nil, false, v.dangles(contact, errSwapped)
 	}
 	return plain, true, nil
 }
