@@ -27,6 +27,10 @@ const (
 	// stuckAfter is how long an account may fail, or get nothing done, before
 	// its status calls it stuck: well above any retry.
 	stuckAfter = 15 * time.Minute
+
+	// readyWait is how long a call waits for the first attempt to open an
+	// account to end, as just after the agent's start.
+	readyWait = 5 * time.Second
 )
 
 // runner runs one account, from opening it to its last flush.
@@ -38,6 +42,8 @@ type runner struct {
 	schedule *schedule.Schedule
 	started  time.Time
 	running  atomic.Bool
+	tried    chan struct{} // closed when the first attempt to open has ended
+	once     sync.Once     // closes tried
 
 	mu      sync.Mutex
 	account *Account // nil until open
@@ -47,7 +53,7 @@ type runner struct {
 }
 
 func newRunner(account config.Account, o Options) *runner {
-	r := &runner{config: account, options: o, reason: "starting", started: o.Now()}
+	r := &runner{config: account, options: o, reason: "starting", started: o.Now(), tried: make(chan struct{})}
 	r.folder = o.Config.Folder(&account)
 	r.log = o.Log.With("account", account.Name)
 	s := account.Schedule
@@ -122,6 +128,7 @@ func (r *runner) setAccount(account *Account, reason string) {
 	r.mu.Lock()
 	r.account, r.reason = account, reason
 	r.mu.Unlock()
+	r.once.Do(func() { close(r.tried) })
 }
 
 // spoolOf is the account's spool. It has a history of its own, whose engine

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/dm3sync/dm3sync/internal/api"
 )
@@ -14,8 +15,15 @@ type served struct {
 	runner *runner
 }
 
-// ready is the account, once it is open.
+// ready is the account, once it is open. Just after the agent's start it waits
+// for a moment, so that a command that comes right then is served.
 func (r *runner) ready() (api.Account, error) {
+	timer := time.NewTimer(readyWait)
+	defer timer.Stop()
+	select {
+	case <-r.tried:
+	case <-timer.C:
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.account == nil {

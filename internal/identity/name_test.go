@@ -53,6 +53,7 @@ func TestNormalizeEdges(t *testing.T) {
 		"-" + long:                 "",
 		long + "-":                 "",
 		"ab--" + long:              "",
+		"-heads.dm3sync":           "", // what stands in a contact's place in the key of the heads
 		"\u1100\u1161\u11a8.eth":   "\uac01.eth",
 		"x\u0323\u0307.eth":        "\u1e8b\u0323.eth",
 	} {

@@ -2,7 +2,7 @@ package engine_test
 
 import (
 	"context"
-	"slices"
+	"fmt"
 	"testing"
 
 	"github.com/dm3sync/dm3sync/providers"
@@ -27,53 +27,45 @@ func (c *carried) Delete(ctx context.Context, names ...string) error {
 	return c.Store.Delete(ctx, names...)
 }
 
-// TestCarriedFolder lets two devices write through a folder that is carried.
-// What a device replaced, only the other one removes: it has the replacement.
-// In the end nothing that was replaced is left.
+// TestCarriedFolder lets devices write through a folder that is carried. What
+// one replaced another one removes, once it has the replacement; in the end
+// nothing that was replaced is left, and nobody waits for anything.
 func TestCarriedFolder(t *testing.T) {
-	place := memory.New(nil)
-	mine, theirs := &carried{Store: place}, &carried{Store: place}
-	one, two := newDevice(t, mine, inPieces), newDevice(t, theirs, inPieces)
-	items := many(21, 3, 600)
-	one.append(items[:50]...)
-	one.settle()
-	two.append(items[50:100]...)
-	two.settle()
-	one.pass(engine.Work{})
-	written := make(map[string]*carried)
-	note := func(by *carried) {
-		for _, name := range slices.Concat(objects(t, place, false), objects(t, place, true)) {
-			if written[name] == nil {
-				written[name] = by
+	for _, size := range []int{2, 3} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			place := memory.New(nil)
+			counters := make([]*providers.Counter, size)
+			devices := make([]*device, size)
+			for i := range devices {
+				counters[i] = providers.Count(&carried{Store: place})
+				devices[i] = newDevice(t, counters[i], inPieces)
 			}
-		}
-	}
-	for i := 100; i < len(items); i += 50 {
-		note(nil)
-		mine.removed, theirs.removed = nil, nil
-		one.append(items[i : i+25]...)
-		one.settle()
-		for _, name := range mine.removed {
-			if written[name] == mine {
-				t.Logf("%s was removed by its writer", name)
+			items := many(21, 2, 900)
+			for i := 0; i < len(items); i += 30 {
+				writer := devices[i/30%size]
+				writer.append(items[i : i+30]...)
+				writer.settle()
 			}
-		}
-		note(mine)
-		two.append(items[i+25 : i+50]...)
-		two.settle()
-		note(theirs)
-	}
-	for range 4 {
-		one.settle()
-		two.settle()
-	}
-	same(t, "one", one.holds(), hashes(items))
-	same(t, "two", two.holds(), hashes(items))
-	two.wantClean() // names what no head does, and strays
-	for _, d := range []*device{one, two} {
-		if problems := d.Status().Problems; len(problems) > 0 {
-			t.Errorf("problems %+v", problems)
-		}
+			for range 4 {
+				for _, d := range devices {
+					d.settle()
+				}
+			}
+			for i, d := range devices {
+				before := counters[i].Counts()
+				d.pass(engine.Work{})
+				if n := counters[i].Counts().Requests() - before.Requests(); n != 1 {
+					t.Errorf("device %d: an idle pass costs %d requests", i, n)
+				}
+				same(t, "a device", d.holds(), hashes(items))
+				if found := d.wantClean(); found.Leftovers > 0 {
+					t.Errorf("device %d: %d replaced objects are left", i, found.Leftovers)
+				}
+				if problems := d.Status().Problems; len(problems) > 0 {
+					t.Errorf("device %d: %+v", i, problems)
+				}
+			}
+		})
 	}
 }
 

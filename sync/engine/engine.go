@@ -41,6 +41,7 @@ type Engine struct {
 	others   map[string]int64
 	gaps     map[string]bool  // sequence numbers that no live head stands for; nil before the first look
 	scratch  []byte           // plaintext of the chunk that is being written
+	suspects map[string]int64 // replacements that were not whole, by look
 	uncut    map[string]bool  // states above the limit that can't be split
 	dangling map[string]int64 // contacts with a state that could not be found, by look
 	removals []removal        // put off to a later pass
@@ -71,7 +72,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	o.setDefaults()
 	e := &Engine{
 		o: o, headsKey: container.HeadsKey(o.Root), turn: make(chan struct{}, 1),
-		touched: make(map[string]bool), others: make(map[string]int64), dangling: make(map[string]int64), uncut: make(map[string]bool),
+		touched: make(map[string]bool), others: make(map[string]int64), dangling: make(map[string]int64), uncut: make(map[string]bool), suspects: make(map[string]int64),
 		heads: make(map[string]*liveHead), pending: make(map[string][]entry),
 		problems: make(map[string]Problem), changed: make(chan struct{}),
 	}

@@ -58,6 +58,9 @@ func (e *Engine) openHeads() error {
 			continue
 		}
 		e.adopt(name, int64(len(sealed)), head)
+		if head.Device != e.device {
+			e.others[head.Device] = -otherIsActive // known; not active until it writes again
+		}
 	}
 	return nil
 }
@@ -155,7 +158,7 @@ func (e *Engine) writeHead(ctx context.Context, news *reconcile.Catalogue, bodie
 			return nil, fmt.Errorf("engine: body of inline state %s is gone", state.Name)
 		}
 		return body, nil
-	}, e.standsForAll(absorbed))
+	}, e.standsForAll(absorbed) && !e.o.Store.Properties().Carried) // there the names tell receivers what to remove
 	if err != nil {
 		return "", err
 	}
@@ -232,14 +235,15 @@ func (e *Engine) mergeHeads(ctx context.Context, head *container.Head) (*reconci
 	return merged, inline, nil
 }
 
-// knownSequences lists the last sequence of every other live incarnation.
+// knownSequences lists the last sequence of every other live incarnation: one
+// that wrote a live head. Those that only covers name would be all there ever
+// were, in each head.
 func (e *Engine) knownSequences(own []container.Cover) []container.Cover {
 	last := make(map[string]int64)
 	e.mu.Lock()
-	for _, live := range e.heads {
-		for _, cover := range live.covers {
-			last[cover.Incarnation] = max(last[cover.Incarnation], cover.To)
-		}
+	for name := range e.heads {
+		incarnation, sequence, _ := container.ParseHeadName(name)
+		last[incarnation] = max(last[incarnation], sequence)
 	}
 	e.mu.Unlock()
 	for _, cover := range own {

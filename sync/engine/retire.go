@@ -138,9 +138,11 @@ func (e *Engine) removeReceived(ctx context.Context) error {
 		object := string(r.key) + "/" + r.state.Name
 		err := e.reread(ctx, r.kind, r.key, object, r.state.Size)
 		if unusable(err) {
-			e.mu.Lock()
-			e.received = append(e.received, r) // not here yet
-			e.mu.Unlock()
+			if _, _, used := e.inUse(object); used { // else its heir names all that it replaced
+				e.mu.Lock()
+				e.received = append(e.received, r) // not here yet
+				e.mu.Unlock()
+			}
 			continue
 		}
 		if err != nil {
@@ -232,6 +234,16 @@ func (e *Engine) stillWhole(ctx context.Context, r replacement) (bool, error) {
 	} else if !errors.Is(err, providers.ErrNotFound) {
 		return false, fmt.Errorf("engine: look at %s again: %w", r.object, err)
 	}
+	// Another device may have replaced it since the last look. Only what the
+	// look after this one still shows in use was lost.
+	seen, waits := e.suspects[r.object]
+	if !waits {
+		e.suspects[r.object] = e.passes
+	}
+	if !waits || seen >= e.passes {
+		return false, nil
+	}
+	delete(e.suspects, r.object)
 	e.problem(Problem{Kind: "torn", Object: r.object, Detail: "an object that was whole once is not any more; it is written again from the cache"})
 	return false, e.heal(ctx, r)
 }

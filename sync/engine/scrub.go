@@ -91,6 +91,18 @@ func (e *Engine) namedObjects() map[string]string {
 // resolveGone looks after the conversations of objects that a listing did not
 // show.
 func (e *Engine) resolveGone(ctx context.Context, gone map[string]string) error {
+	if len(gone) == 0 {
+		return nil
+	}
+	// A listing takes its time: what was replaced meanwhile is no loss.
+	if _, err := e.pull(ctx); err != nil {
+		return err
+	}
+	for object := range gone {
+		if _, _, ok := e.inUse(object); !ok {
+			delete(gone, object)
+		}
+	}
 	contacts := slices.Sorted(maps.Values(gone))
 	for _, contact := range slices.Compact(contacts) {
 		if err := e.resolve(ctx, contact); err != nil {

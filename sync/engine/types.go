@@ -120,7 +120,8 @@ type Verification struct {
 	Messages      int       `json:"messages"`
 	Tombstones    int       `json:"tombstones"`
 	Bytes         int64     `json:"bytes"`
-	Foreign       int       `json:"foreign"` // objects sealed with another key, left alone
+	Foreign       int       `json:"foreign"`   // objects sealed with another key, left alone
+	Leftovers     int       `json:"leftovers"` // in a carried folder: replaced and not removed yet
 	Problems      []Problem `json:"problems"`
 }
 

@@ -264,10 +264,12 @@ func (v *verifier) orphans(ctx context.Context) error {
 			return err
 		}
 		key, _, _ := strings.Cut(object, "/")
-		_, err = v.identify(container.Key(key), sealed)
+		found, err := v.identify(container.Key(key), sealed)
 		switch {
 		case errors.Is(err, seal.ErrOtherKey):
 			v.found.Foreign++
+		case err == nil && v.o.Store.Properties().Carried && v.superseded(found):
+			v.found.Leftovers++
 		case err != nil:
 			v.report("damaged", object, "", "no head names this object and it can't be read: %v", err)
 		default:
