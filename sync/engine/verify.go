@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/dm3sync/dm3sync/internal/container"
 	"github.com/dm3sync/dm3sync/internal/seal"
@@ -15,6 +18,7 @@ import (
 // verifier walks the tree once.
 type verifier struct {
 	*Engine
+	tally   sync.Mutex // guards all below
 	found   Verification
 	listed  map[string]int64
 	visited map[string]bool
@@ -23,7 +27,7 @@ type verifier struct {
 // Verify reads the whole tree from the provider: every object opens and is
 // what its place says; chunks partition time; every chunk is listed by its
 // conversation and every conversation by the root; every state is named by a
-// head and nothing else lies there. It reads one state at a time and changes
+// head and nothing else lies there. It reads a few conversations at a time and changes
 // nothing; the next pass looks after the states that it found wanting.
 func (e *Engine) Verify(ctx context.Context) (Verification, error) {
 	if err := e.takeTurn(ctx); err != nil {
@@ -77,14 +81,30 @@ func (v *verifier) head(ctx context.Context, name string) error {
 	return nil
 }
 
+// wants leaves a conversation with a state that is not as it should be to the
+// next pass.
+func (v *verifier) wants(contact string, err error) error {
+	v.tally.Lock()
+	defer v.tally.Unlock()
+	return v.dangles(contact, err)
+}
+
+// count changes what was found so far, one caller at a time.
+func (v *verifier) count(change func(*Verification)) {
+	v.tally.Lock()
+	defer v.tally.Unlock()
+	change(&v.found)
+}
+
 func (v *verifier) report(kind, object, contact, format string, arguments ...any) {
-	v.found.Problems = append(v.found.Problems, Problem{Kind: kind, Object: object, Contact: contact, Detail: fmt.Sprintf(format, arguments...)})
+	problem := Problem{Kind: kind, Object: object, Contact: contact, Detail: fmt.Sprintf(format, arguments...)}
+	v.count(func(found *Verification) { found.Problems = append(found.Problems, problem) })
 }
 
 // plain reads a state from the provider, not from the cache. ok is false after
 // a problem was reported.
 func (v *verifier) plain(ctx context.Context, kind container.Kind, key container.Key, contact string, state reconcile.State) (plain []byte, ok bool, err error) {
-	v.found.States++
+	v.count(func(found *Verification) { found.States++ })
 	if state.Inline() {
 		if plain, err = v.inlineState(ctx, state); err != nil {
 			v.report("damaged", v.headObject(state.Head), contact, "an inline state can't be read: %v", err)
@@ -93,22 +113,22 @@ func (v *verifier) plain(ctx context.Context, kind container.Kind, key container
 		return plain, true, nil
 	}
 	object := string(key) + "/" + state.Name
-	v.visited[object] = true
+	v.count(func(*Verification) { v.visited[object] = true })
 	sealed, err := v.o.Store.Get(ctx, object)
 	switch {
 	case absent(err):
 		v.report("missing", object, contact, "a head names this state and the provider does not have it")
-		return nil, false, v.dangles(contact, err)
+		return nil, false, v.wants(contact, err)
 	case err != nil:
 		return nil, false, err
 	}
 	if plain, err = v.o.Sealer.Open(nil, kind, key, sealed); err != nil {
 		v.report("damaged", object, contact, "the state can't be opened: %v", err)
-		return nil, false, v.dangles(contact, err)
+		return nil, false, v.wants(contact, err)
 	}
 	if int64(len(plain)) != state.Size {
 		v.report("swapped", object, contact, "the object holds another state of the same container")
-		return nil, false, v.dangles(contact, errSwapped)
+		return nil, false, v.wants(contact, errSwapped)
 	}
 	return plain, true, nil
 }
@@ -143,20 +163,20 @@ func (v *verifier) root(ctx context.Context) error {
 	return nil
 }
 
+// conversations walks the conversations side by side, each on its own.
 func (v *verifier) conversations(ctx context.Context) error {
 	contacts := v.contacts()
+	group, groupContext := errgroup.WithContext(ctx)
+	group.SetLimit(v.parallel())
 	for i, contact := range contacts {
 		v.progress("verify", int64(i), int64(len(contacts)), "conversations")
-		conversation := v.snapshot(contact)
-		v.found.Conversations++
-		if err := v.conversation(ctx, conversation); err != nil {
-			return err
-		}
+		group.Go(func() error { return v.conversation(groupContext, v.snapshot(contact)) })
 	}
-	return nil
+	return group.Wait()
 }
 
 func (v *verifier) conversation(ctx context.Context, conversation *reconcile.Conversation) error {
+	v.count(func(found *Verification) { found.Conversations++ })
 	contact := conversation.Contact
 	key := v.conversationKey(contact)
 	listed := make(map[container.ChunkIdentifier]bool)
@@ -178,7 +198,7 @@ func (v *verifier) conversation(ctx context.Context, conversation *reconcile.Con
 		}
 	}
 	for i, chunk := range conversation.Chunks {
-		v.found.Chunks++
+		v.count(func(found *Verification) { found.Chunks++ })
 		if !listed[chunk.Identifier] {
 			v.report("unlisted", string(v.chunkKey(contact, chunk.Identifier)), contact, "the conversation does not list chunk %d", chunk.Identifier.ID)
 		}
@@ -216,8 +236,10 @@ func (v *verifier) chunk(ctx context.Context, conversation *reconcile.Conversati
 		parts = append(parts, part)
 	}
 	union := container.UnionChunk(parts...)
-	v.found.Messages += len(union.Messages)
-	v.found.Tombstones += len(union.Tombstones)
+	v.count(func(found *Verification) {
+		found.Messages += len(union.Messages)
+		found.Tombstones += len(union.Tombstones)
+	})
 	from, to := reconcile.Covers(conversation.Chunks, i)
 	for _, message := range union.Messages {
 		if message.Timestamp < from || message.Timestamp >= to {
