@@ -2,6 +2,8 @@ package architecture
 
 import (
 	"fmt"
+	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -45,6 +47,21 @@ var testOnly = []string{"sync/simtest", "internal/architecture", "internal/bench
 
 func TestImportsRunDownwards(t *testing.T) {
 	report(t, checkImports(repositorySources(t)))
+}
+
+// TestFolderSpeaksToNoNetwork: what a user keeps in a folder stays there, for nothing in its provider can open a connection.
+func TestFolderSpeaksToNoNetwork(t *testing.T) {
+	for folder, network := range map[string]bool{"local": false, "s3": true} {
+		command := exec.Command("go", "list", "-deps", "./providers/"+folder)
+		command.Dir = repository
+		list, err := command.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := slices.Contains(strings.Fields(string(list)), "net"); found != network {
+			t.Errorf("providers/%s can speak to a network: %v", folder, found)
+		}
+	}
 }
 
 func TestImportRuleCanFail(t *testing.T) {

@@ -258,18 +258,13 @@ func (e *Engine) resolveRoot(ctx context.Context, out *outgoing) error {
 
 // inlineBody returns the stored body of an inline state, as a head carries it.
 func (e *Engine) inlineBody(ctx context.Context, state reconcile.State) ([]byte, error) {
-	head, err := e.decodedHead(ctx, state.Head)
+	bodies, err := e.inlineBodies(ctx, state.Head)
 	if err != nil {
 		return nil, err
 	}
-	return bodyIn(head, state)
-}
-
-func bodyIn(head *container.Head, state reconcile.State) ([]byte, error) {
-	for ref := range head.States() {
-		if ref.Name == state.Name && ref.Length > 0 {
-			return head.Body(ref), nil
-		}
+	body, ok := bodies[state.Name]
+	if !ok {
+		return nil, fmt.Errorf("engine: state %s is not in its head: %w", state.Name, errGone)
 	}
-	return nil, fmt.Errorf("engine: state %s is not in its head: %w", state.Name, errGone)
+	return body, nil
 }

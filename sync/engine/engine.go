@@ -59,7 +59,7 @@ type Engine struct {
 	largest   int64
 	recent    []recentHead
 	received  []received
-	strayed   []string // contacts in whose chunks a pull found strays
+	strayed   []string // contacts that a pull found out of shape
 	problems  map[string]Problem
 	status    Status
 	changed   chan struct{}

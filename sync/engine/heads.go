@@ -58,11 +58,23 @@ func (e *Engine) openHeads() error {
 			continue
 		}
 		e.adopt(name, int64(len(sealed)), head)
-		if head.Device != e.device {
-			e.others[head.Device] = -otherIsActive // known; not active until it writes again
-		}
 	}
-	return nil
+	e.markShapeless()
+	return e.o.Cache.Records().Each("device", func(name string, _ []byte) error {
+		e.others[name] = -otherIsActive // known; not active until it writes again
+		return nil
+	})
+}
+
+// meet remembers that another device exists, longer than its heads are live.
+func (e *Engine) meet(device string) error {
+	e.mu.Lock()
+	_, known := e.others[device]
+	e.mu.Unlock()
+	if known || device == e.device {
+		return nil
+	}
+	return e.o.Cache.Records().Update(func(tx *cache.Tx) error { return e.putRecord(tx, "device", device, nil) })
 }
 
 func (e *Engine) openHead(sealed []byte) (*container.Head, error) {
@@ -77,6 +89,10 @@ func (e *Engine) openHead(sealed []byte) (*container.Head, error) {
 func (e *Engine) adopt(name string, size int64, head *container.Head) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.adoptLocked(name, size, head)
+}
+
+func (e *Engine) adoptLocked(name string, size int64, head *container.Head) {
 	e.heads[name] = &liveHead{size: size, device: head.Device, covers: head.Covers, known: head.Known, absorbed: head.Absorbed}
 	e.catalogue.Add(name, head)
 }
@@ -173,11 +189,10 @@ func (e *Engine) writeHead(ctx context.Context, news *reconcile.Catalogue, bodie
 	if err := e.keepHead(name, sealed); err != nil {
 		return "", err
 	}
-	// The head may have forgotten what its states replaced; news has not.
 	e.mu.Lock()
-	e.catalogue.Unite(news)
+	e.catalogue.Unite(news) // the head may have forgotten what its states replaced; news has not
+	e.adoptLocked(name, int64(len(sealed)), head)
 	e.mu.Unlock()
-	e.adopt(name, int64(len(sealed)), head)
 	if err := e.dropHeads(absorbed); err != nil {
 		return "", err
 	}

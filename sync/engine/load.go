@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -109,21 +110,21 @@ func (e *Engine) inlineFresh(ctx context.Context, state reconcile.State) ([]byte
 	if err != nil {
 		return nil, fmt.Errorf("engine: open head %s: %w", state.Head, err)
 	}
-	body, err := bodyIn(head, state)
-	if err != nil {
-		return nil, err
+	body, ok := bodiesOf(head)[state.Name]
+	if !ok {
+		return nil, fmt.Errorf("engine: state %s is not in its head: %w", state.Name, errGone)
 	}
 	return e.o.Sealer.OpenBody(nil, body)
 }
 
-// decodedHead keeps the few heads that were read last, since many small states
-// travel in one.
-func (e *Engine) decodedHead(ctx context.Context, name string) (*container.Head, error) {
+// inlineBodies returns the bodies that a head carries, by state. The few that
+// were read last are kept, since many small states travel in one head.
+func (e *Engine) inlineBodies(ctx context.Context, name string) (map[string][]byte, error) {
 	e.mu.Lock()
 	for _, kept := range e.recent {
 		if kept.name == name {
 			e.mu.Unlock()
-			return kept.head, nil
+			return kept.bodies, nil
 		}
 	}
 	e.mu.Unlock()
@@ -131,25 +132,39 @@ func (e *Engine) decodedHead(ctx context.Context, name string) (*container.Head,
 	if err != nil {
 		return nil, err
 	}
+	read := recentHead{name: name, size: len(head.Bodies), bodies: bodiesOf(head)}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.recent = append(e.recent, recentHead{name, head})
+	e.recent = append(e.recent, read)
 	size := 0
 	for i := len(e.recent) - 1; i >= 0; i-- {
-		if size += len(e.recent[i].head.Bodies); size > recentBytes && i < len(e.recent)-1 {
+		if size += e.recent[i].size; size > recentBytes && i < len(e.recent)-1 {
 			e.recent = slices.Clone(e.recent[i+1:])
 			break
 		}
 	}
-	return head, nil
+	return read.bodies, nil
 }
 
-// recentBytes bounds the bodies of decoded heads that are kept.
+// bodiesOf copies the bodies out of a head, which lets go of its directory.
+func bodiesOf(head *container.Head) map[string][]byte {
+	all := bytes.Clone(head.Bodies)
+	bodies := make(map[string][]byte)
+	for ref := range head.States() {
+		if ref.Length > 0 {
+			bodies[ref.Name] = all[ref.Offset : ref.Offset+ref.Length]
+		}
+	}
+	return bodies
+}
+
+// recentBytes bounds the bodies that are kept.
 const recentBytes = 2 << 20
 
 type recentHead struct {
-	name string
-	head *container.Head
+	name   string
+	size   int
+	bodies map[string][]byte
 }
 
 // chunkState loads one state of a chunk and checks that it is of that chunk.

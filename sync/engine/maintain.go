@@ -11,7 +11,7 @@ import (
 
 // otherIsActive is how many looks after its last new head another device still
 // counts as active, so that only one of several does the maintenance.
-const otherIsActive = 3
+const otherIsActive = 8
 
 // maintain keeps the containers in shape: it moves what travels in heads into
 // its containers when that becomes much, brings strays to the chunks that cover

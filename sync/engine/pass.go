@@ -148,11 +148,13 @@ func (e *Engine) tidy(ctx context.Context) error {
 	return e.warm(ctx)
 }
 
-// settled tells whether nothing waits for another round.
+// settled tells whether nothing waits for another round of this device. What
+// is out of shape waits for the device that leads.
 func (e *Engine) settled() bool {
+	leads := e.leads()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return len(e.pending) == 0 && len(e.owed) == 0 && len(e.touched) == 0
+	return len(e.pending) == 0 && len(e.owed) == 0 && (len(e.touched) == 0 || !leads)
 }
 
 func (e *Engine) setState(state string, err error) {

@@ -242,7 +242,7 @@ func (e *Engine) takeHead(name string, sealed []byte) error {
 	for _, kind := range []string{"newer", "other key", "damaged", "swapped"} {
 		e.healed(kind, e.headObject(name))
 	}
-	if err := e.keepHead(name, sealed); err != nil {
+	if err := errors.Join(e.keepHead(name, sealed), e.meet(head.Device)); err != nil {
 		return err
 	}
 	e.adopt(name, int64(len(sealed)), head)
@@ -254,7 +254,7 @@ func (e *Engine) takeHead(name string, sealed []byte) error {
 		e.receive(head)
 	}
 	for i := range head.Talks {
-		if contact := head.Talks[i].Contact; len(e.catalogue.Conversations[contact].Strays()) > 0 {
+		if contact := head.Talks[i].Contact; e.shapeless(e.catalogue.Conversations[contact]) {
 			e.strayed = append(e.strayed, contact)
 		}
 	}

@@ -259,19 +259,28 @@ func (e *Engine) decodeAs(found *identified, kind container.Kind, key container.
 
 // markShapeless marks the conversations that maintenance has work with.
 func (e *Engine) markShapeless() {
-	for _, contact := range e.contacts() {
-		conversation := e.snapshot(contact)
-		if conversation == nil {
-			continue
-		}
-		shapeless := len(conversation.Strays()) > 0 || len(e.overfull(conversation)) > 0
-		for i, chunk := range conversation.Chunks {
-			shapeless = shapeless || len(reconcile.Compact(chunk.States, i+1 < len(conversation.Chunks), false)) > 0
-		}
-		if shapeless {
-			e.touched[contact] = true
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for contact, conversation := range e.catalogue.Conversations {
+		if e.shapeless(conversation) {
+			e.strayed = append(e.strayed, contact)
 		}
 	}
+}
+
+// shapeless tells whether maintenance has work with a conversation. The caller
+// holds e.mu.
+func (e *Engine) shapeless(conversation *reconcile.Conversation) bool {
+	limit := max(int64(e.o.ChunkLimit), e.catalogue.Limit)
+	if len(conversation.Strays()) > 0 || len(conversation.Overfull(limit)) > 0 {
+		return true
+	}
+	for i, chunk := range conversation.Chunks {
+		if len(reconcile.Compact(chunk.States, i+1 < len(conversation.Chunks), false)) > 0 {
+			return true
+		}
+	}
+	return len(reconcile.Compact(conversation.States, false, false)) > 0
 }
 
 // rereadHeads reads every live head from the provider and writes those again
