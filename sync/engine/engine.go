@@ -59,7 +59,10 @@ type Engine struct {
 	largest   int64
 	recent    []recentHead
 	received  []received
-	strayed   []string // contacts that a pull found out of shape
+	gone      map[string]int64 // names of replaced states, by the look that saw it
+	forgot    int64            // one more than the look before a head that left such names out
+	stale     bool             // another device's head names one of those
+	strayed   []string         // contacts that a pull found out of shape
 	problems  map[string]Problem
 	status    Status
 	changed   chan struct{}
@@ -74,7 +77,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		o: o, headsKey: container.HeadsKey(o.Root), turn: make(chan struct{}, 1),
 		touched: make(map[string]bool), others: make(map[string]int64), dangling: make(map[string]int64), uncut: make(map[string]bool), suspects: make(map[string]int64),
 		heads: make(map[string]*liveHead), pending: make(map[string][]entry),
-		problems: make(map[string]Problem), changed: make(chan struct{}),
+		problems: make(map[string]Problem), gone: make(map[string]int64), changed: make(chan struct{}),
 	}
 	e.stopped, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	e.incarnation = e.randomName(8)

@@ -93,6 +93,8 @@ func (e *Engine) adopt(name string, size int64, head *container.Head) {
 }
 
 func (e *Engine) adoptLocked(name string, size int64, head *container.Head) {
+	unsaid := e.passOver(head)
+	e.stale = e.stale || unsaid && head.Device != e.device
 	e.heads[name] = &liveHead{size: size, device: head.Device, covers: head.Covers, known: head.Known, absorbed: head.Absorbed}
 	e.catalogue.Add(name, head)
 }
@@ -161,6 +163,7 @@ func (e *Engine) writeHead(ctx context.Context, news *reconcile.Catalogue, bodie
 	absorbed := e.pickAbsorbed(force)
 	head := &container.Head{Device: e.device, Incarnation: e.incarnation, Sequence: e.sequence, Absorbed: absorbed, Limit: e.limit()}
 	name := container.HeadName(head.Incarnation, head.Sequence)
+	var replaced []string
 	merged, inline, err := e.mergeHeads(ctx, head)
 	if err != nil {
 		return "", err
@@ -168,13 +171,19 @@ func (e *Engine) writeHead(ctx context.Context, news *reconcile.Catalogue, bodie
 	absorbed = head.Absorbed
 	maps.Copy(inline, bodies)
 	merged.Unite(news)
+	news.States(func(_ string, _ *container.ChunkIdentifier, state *reconcile.State) bool {
+		replaced = append(replaced, state.Replaces...)
+		return true
+	})
+	// In a carried folder these names tell receivers what to remove.
+	forget := e.standsForAll(absorbed) && !e.o.Store.Properties().Carried
 	err = merged.Fill(head, func(state reconcile.State) ([]byte, error) {
 		body, ok := inline[state.Name]
 		if !ok {
 			return nil, fmt.Errorf("engine: body of inline state %s is gone", state.Name)
 		}
 		return body, nil
-	}, e.standsForAll(absorbed) && !e.o.Store.Properties().Carried) // there the names tell receivers what to remove
+	}, forget)
 	if err != nil {
 		return "", err
 	}
@@ -190,6 +199,10 @@ func (e *Engine) writeHead(ctx context.Context, news *reconcile.Catalogue, bodie
 		return "", err
 	}
 	e.mu.Lock()
+	e.learnGone(replaced)
+	if forget {
+		e.forgot = e.passes + 1
+	}
 	e.catalogue.Unite(news) // the head may have forgotten what its states replaced; news has not
 	e.adoptLocked(name, int64(len(sealed)), head)
 	e.mu.Unlock()
@@ -237,6 +250,9 @@ func (e *Engine) mergeHeads(ctx context.Context, head *container.Head) (*reconci
 			return nil, nil, err
 		}
 		head.Absorbed = append(head.Absorbed, name)
+		e.mu.Lock()
+		e.passOver(old)
+		e.mu.Unlock()
 		merged.Add(name, old)
 		for ref := range old.States() {
 			if ref.Length > 0 {

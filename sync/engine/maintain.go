@@ -28,6 +28,9 @@ func (e *Engine) maintain(ctx context.Context, report *Report) error {
 	if err := e.resolveDangling(ctx); err != nil {
 		return err
 	}
+	if err := e.absorbStale(ctx); err != nil {
+		return err
+	}
 	if !e.leads() {
 		return nil
 	}

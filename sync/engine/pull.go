@@ -353,6 +353,9 @@ func (e *Engine) rebuild(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		e.mu.Lock()
+		e.passOver(head)
+		e.mu.Unlock()
 		fresh.Add(name, head)
 	}
 	e.mu.Lock()
