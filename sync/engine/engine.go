@@ -59,8 +59,8 @@ type Engine struct {
 	largest   int64
 	recent    []recentHead
 	received  []received
+	remains   []string         // objects of replaced states that another device's head names
 	gone      map[string]int64 // names of replaced states, by the look that saw it
-	forgot    int64            // one more than the look before a head that left such names out
 	stale     bool             // another device's head names one of those
 	strayed   []string         // contacts that a pull found out of shape
 	problems  map[string]Problem

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/dm3sync/dm3sync/internal/container"
@@ -10,9 +11,9 @@ import (
 
 // A head that absorbs all live ones leaves out the names of replaced states. A
 // head that another device wrote at the same time may still name such a state,
-// though its object is gone. So a device remembers for a while what it saw
-// replaced, passes over it wherever it stands, and absorbs the head that names
-// it.
+// and a device that finds a leftover object adopts it. So a device remembers for
+// a while what it saw replaced, passes over it wherever it stands, removes what
+// is left of it, and absorbs the head that names it.
 
 // goneLooks is for how many looks a replaced name is remembered.
 const goneLooks = 256
@@ -24,37 +25,49 @@ func (e *Engine) learnGone(replaced []string) {
 	}
 }
 
-// passOver takes replaced states out of a head that was read. It tells whether
-// one of them was replaced before this device last left such names out of a
-// head: then no live head may say so any more. The caller holds e.mu.
-func (e *Engine) passOver(head *container.Head) (unsaid bool) {
+// addHead adds a head to a catalogue without what is known to be replaced. What
+// a dropped state had replaced is taken over first, by its heir in the
+// catalogue. The caller holds e.mu.
+func (e *Engine) addHead(catalogue *reconcile.Catalogue, name string, head *container.Head) {
 	for ref := range head.States() {
 		e.learnGone(ref.Replaces)
 	}
-	clean := func(refs []container.StateRef) []container.StateRef {
-		return slices.DeleteFunc(refs, func(ref container.StateRef) bool {
+	catalogue.Add(name, head)
+	catalogue.Drop(head, func(state string) bool { _, gone := e.gone[state]; return gone })
+}
+
+// notice looks through another device's new head for states that this device
+// knew to be replaced before: that head is to be absorbed, and their objects are
+// leftovers. The caller holds e.mu.
+func (e *Engine) notice(head *container.Head) {
+	look := func(key func() container.Key, refs []container.StateRef) {
+		for _, ref := range refs {
 			pass, gone := e.gone[ref.Name]
-			unsaid = unsaid || gone && pass < e.forgot
-			return gone
-		})
-	}
-	head.Root = clean(head.Root)
-	for i := range head.Talks {
-		talk := &head.Talks[i]
-		talk.States = clean(talk.States)
-		for j := range talk.Chunks {
-			talk.Chunks[j].States = clean(talk.Chunks[j].States)
+			if !gone || pass >= e.passes {
+				continue
+			}
+			e.stale = true
+			if ref.Length == 0 {
+				e.remains = append(e.remains, string(key())+"/"+ref.Name)
+			}
 		}
 	}
-	return unsaid
+	look(func() container.Key { return e.o.Root }, head.Root)
+	for i := range head.Talks {
+		talk := &head.Talks[i]
+		look(func() container.Key { return e.conversationKey(talk.Contact) }, talk.States)
+		for j := range talk.Chunks {
+			look(func() container.Key { return e.chunkKey(talk.Contact, talk.Chunks[j].Identifier) }, talk.Chunks[j].States)
+		}
+	}
 }
 
 // absorbStale writes a head that stands for all others when another device's
 // names what no head calls replaced any more, and forgets names that are old enough.
 func (e *Engine) absorbStale(ctx context.Context) error {
 	e.mu.Lock()
-	stale := e.stale
-	e.stale = false
+	stale, leftovers := e.stale, e.remains
+	e.stale, e.remains = false, nil
 	for name, pass := range e.gone {
 		if e.passes-pass > goneLooks {
 			delete(e.gone, name)
@@ -64,6 +77,50 @@ func (e *Engine) absorbStale(ctx context.Context) error {
 	if !stale {
 		return nil
 	}
-	_, err := e.writeHead(ctx, &reconcile.Catalogue{}, nil, true)
-	return err
+	name, err := e.writeHead(ctx, &reconcile.Catalogue{}, nil, true)
+	if err != nil {
+		return err
+	}
+	return e.remove(ctx, e.headObject(name), leftovers)
+}
+
+// findUnsaid looks through all live heads for states that one of them names,
+// that this device knows to be replaced, and that none of them calls so.
+func (e *Engine) findUnsaid(ctx context.Context) error {
+	e.mu.Lock()
+	heads := slices.Sorted(maps.Keys(e.heads))
+	used := make(map[string]bool)
+	e.catalogue.States(func(_ string, _ *container.ChunkIdentifier, state *reconcile.State) bool {
+		used[state.Name] = true
+		return true
+	})
+	e.mu.Unlock()
+	unused := make(map[string]bool)
+	said := make(map[string]bool)
+	for _, name := range heads {
+		head, err := e.loadHead(ctx, name)
+		if absent(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for ref := range head.States() {
+			if !used[ref.Name] {
+				unused[ref.Name] = true
+			}
+			for _, replaced := range ref.Replaces {
+				said[replaced] = true
+			}
+		}
+	}
+	for name := range unused {
+		if !said[name] {
+			e.mu.Lock()
+			e.stale = true
+			e.mu.Unlock()
+			return nil
+		}
+	}
+	return nil
 }

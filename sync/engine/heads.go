@@ -93,10 +93,8 @@ func (e *Engine) adopt(name string, size int64, head *container.Head) {
 }
 
 func (e *Engine) adoptLocked(name string, size int64, head *container.Head) {
-	unsaid := e.passOver(head)
-	e.stale = e.stale || unsaid && head.Device != e.device
 	e.heads[name] = &liveHead{size: size, device: head.Device, covers: head.Covers, known: head.Known, absorbed: head.Absorbed}
-	e.catalogue.Add(name, head)
+	e.addHead(&e.catalogue, name, head)
 }
 
 // keepHead stores a head's sealed bytes in the cache, never to be evicted
@@ -200,9 +198,6 @@ func (e *Engine) writeHead(ctx context.Context, news *reconcile.Catalogue, bodie
 	}
 	e.mu.Lock()
 	e.learnGone(replaced)
-	if forget {
-		e.forgot = e.passes + 1
-	}
 	e.catalogue.Unite(news) // the head may have forgotten what its states replaced; news has not
 	e.adoptLocked(name, int64(len(sealed)), head)
 	e.mu.Unlock()
@@ -251,9 +246,8 @@ func (e *Engine) mergeHeads(ctx context.Context, head *container.Head) (*reconci
 		}
 		head.Absorbed = append(head.Absorbed, name)
 		e.mu.Lock()
-		e.passOver(old)
+		e.addHead(merged, name, old)
 		e.mu.Unlock()
-		merged.Add(name, old)
 		for ref := range old.States() {
 			if ref.Length > 0 {
 				inline[ref.Name] = old.Body(ref)

@@ -138,7 +138,8 @@ func (e *Engine) copyOut(ctx context.Context, out *outgoing, conversation *recon
 			return err
 		}
 		chunk.Messages = slices.DeleteFunc(chunk.Messages, func(message container.Envelope) bool {
-			return contains(shown, knownMessage(&message))
+			return contains(shown, knownMessage(&message)) ||
+				contains(shown, knownRemoval(container.Tombstone{Hash: message.Hash, Timestamp: message.Timestamp}))
 		})
 		chunk.Tombstones = slices.DeleteFunc(chunk.Tombstones, func(tombstone container.Tombstone) bool {
 			return contains(shown, knownRemoval(tombstone))

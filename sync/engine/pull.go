@@ -252,6 +252,7 @@ func (e *Engine) takeHead(name string, sealed []byte) error {
 	if head.Device != e.device {
 		e.others[head.Device] = e.passes
 		e.receive(head)
+		e.notice(head)
 	}
 	for i := range head.Talks {
 		if contact := head.Talks[i].Contact; e.shapeless(e.catalogue.Conversations[contact]) {
@@ -354,9 +355,8 @@ func (e *Engine) rebuild(ctx context.Context) error {
 			return err
 		}
 		e.mu.Lock()
-		e.passOver(head)
+		e.addHead(&fresh, name, head)
 		e.mu.Unlock()
-		fresh.Add(name, head)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -85,8 +85,9 @@ func (e *Engine) union(ctx context.Context, contact string, identifier container
 	return union, nil
 }
 
-// dropStrays rewrites a chunk without the strays that are found, item by item,
-// in states of the chunks that cover them, read from the provider now.
+// dropStrays rewrites a chunk without the strays that are found, item by item
+// or as tombstones, in states of the chunks that cover them, read from the
+// provider now.
 func (e *Engine) dropStrays(ctx context.Context, out *outgoing, conversation *reconcile.Conversation, i int) error {
 	source := conversation.Chunks[i]
 	whole, err := e.union(ctx, conversation.Contact, source.Identifier, source.States)
@@ -106,8 +107,13 @@ func (e *Engine) dropStrays(ctx context.Context, out *outgoing, conversation *re
 			return err
 		}
 	}
+	removed := make(map[container.MessageHash]bool)
+	for item := range moved {
+		removed[item.hash] = removed[item.hash] || item.flags&knownTombstone != 0
+	}
 	stays := func(item known) bool {
-		return extents[reconcile.Covering(extents, item.timestamp)].Identifier == source.Identifier || !moved[item]
+		own := extents[reconcile.Covering(extents, item.timestamp)].Identifier == source.Identifier
+		return own || !moved[item] && (item.flags&knownTombstone != 0 || !removed[item.hash])
 	}
 	before := len(whole.Messages) + len(whole.Tombstones)
 	whole.Messages = slices.DeleteFunc(whole.Messages, func(m container.Envelope) bool { return !stays(knownMessage(&m)) })

@@ -43,6 +43,9 @@ func (e *Engine) scrub(ctx context.Context) error {
 	if err := e.rereadSome(ctx); err != nil {
 		return err
 	}
+	if err := e.findUnsaid(ctx); err != nil {
+		return err
+	}
 	e.markShapeless()
 	return e.setDirty(false)
 }
@@ -303,7 +306,7 @@ func (e *Engine) rereadHeads(ctx context.Context) error {
 			continue
 		}
 		if _, err := e.openHead(kept); err != nil {
-			continue
+			continue // both are damaged: another device may hold it whole
 		}
 		e.problem(Problem{Kind: "damaged", Object: object, Detail: "this head was not whole at the provider and was written again"})
 		if err := e.putWhole(ctx, object, kept, true); err != nil {

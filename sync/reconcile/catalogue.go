@@ -61,6 +61,25 @@ func (c *Catalogue) Add(name string, head *container.Head) {
 	}
 }
 
+// Drop takes states out of the containers that a head names, as far as gone
+// says so by their name.
+func (c *Catalogue) Drop(head *container.Head, gone func(name string) bool) {
+	drop := func(states []State) []State {
+		return slices.DeleteFunc(states, func(s State) bool { return gone(s.Name) })
+	}
+	c.Root = drop(c.Root)
+	for i := range head.Talks {
+		conversation := c.Conversations[head.Talks[i].Contact]
+		if conversation == nil {
+			continue
+		}
+		conversation.States = drop(conversation.States)
+		for j := range conversation.Chunks {
+			conversation.Chunks[j].States = drop(conversation.Chunks[j].States)
+		}
+	}
+}
+
 func (c *Catalogue) conversation(contact string) *Conversation {
 	if c.Conversations == nil {
 		c.Conversations = make(map[string]*Conversation)
