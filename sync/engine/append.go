@@ -9,6 +9,7 @@ import (
 
 	"github.com/dm3sync/dm3sync/cache"
 	"github.com/dm3sync/dm3sync/internal/container"
+	"github.com/dm3sync/dm3sync/internal/seal"
 )
 
 // entry is a journalled item that no state at the provider is known to carry.
@@ -67,14 +68,9 @@ func (e *Engine) journal(ctx context.Context, contents []journalled) error {
 	if len(contents) == 0 {
 		return nil
 	}
-	sealed := make([][]byte, len(contents))
-	var plain []byte
-	for i := range contents {
-		plain = contents[i].append(plain[:0])
-		var err error
-		if sealed[i], err = e.o.Sealer.SealRecord(nil, "journal", plain); err != nil {
-			return fmt.Errorf("engine: seal journal entry: %w", err)
-		}
+	sealed, err := e.sealEntries(contents)
+	if err != nil {
+		return fmt.Errorf("engine: seal journal entry: %w", err)
 	}
 	first, err := e.o.Cache.Journal().Append(ctx, sealed...)
 	if err != nil {
@@ -87,6 +83,27 @@ func (e *Engine) journal(ctx context.Context, contents []journalled) error {
 	}
 	e.announce()
 	return nil
+}
+
+// sealEntries seals entries one behind the other in one buffer.
+func (e *Engine) sealEntries(contents []journalled) ([][]byte, error) {
+	total := 0
+	for i := range contents {
+		total += journalHeader + len(contents[i].contact) + len(contents[i].envelope.JSON) + seal.RecordOverhead
+	}
+	buffer := make([]byte, 0, total)
+	sealed := make([][]byte, len(contents))
+	var plain []byte
+	for i := range contents {
+		plain = contents[i].append(plain[:0])
+		start := len(buffer)
+		var err error
+		if buffer, err = e.o.Sealer.SealRecord(buffer, "journal", plain); err != nil {
+			return nil, err
+		}
+		sealed[i] = buffer[start:]
+	}
+	return sealed, nil
 }
 
 // enqueue adds a durable entry to what wants to be pushed. The caller holds e.mu.

@@ -16,7 +16,7 @@ import (
 
 // Bounds of one push: what is opened at once, and what may travel in a head.
 const (
-	batchBytes    = 20 << 20
+	batchBytes    = 24 << 20
 	batchContacts = 4096
 	inlineState   = 8 << 10
 	inlineHead    = 64 << 10
