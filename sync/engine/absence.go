@@ -45,10 +45,11 @@ func (e *Engine) offerAgain(ctx context.Context, whole *container.Chunk) error {
 	slices.SortStableFunc(contents, func(a, b journalled) int { return boolOrder(b.tombstone) - boolOrder(a.tombstone) })
 	e.problem(Problem{Kind: "lost", Object: string(key), Contact: whole.Contact,
 		Detail: fmt.Sprintf("the provider no longer shows %d messages that this device saw; %d are offered again", len(missing), len(contents))})
-	if err := e.o.Cache.Records().Update(func(tx *cache.Tx) error { return e.putBase(tx, key, joinKnown(base, missing)) }); err != nil {
+	// The offer first: a crash in between only offers twice.
+	if err := e.journal(ctx, contents); err != nil {
 		return err
 	}
-	return e.journal(ctx, contents)
+	return e.o.Cache.Records().Update(func(tx *cache.Tx) error { return e.putBase(tx, key, joinKnown(base, missing)) })
 }
 
 func boolOrder(b bool) int {

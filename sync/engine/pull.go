@@ -331,11 +331,12 @@ func (e *Engine) missingHead(ctx context.Context, name string) error {
 	if missing < 2 {
 		return nil
 	}
-	e.problem(Problem{Kind: "withheld", Object: e.headObject(name), Detail: "the provider no longer shows this head; it is written again from the cache"})
 	sealed, ok := e.o.Cache.Blobs().Get(e.headObject(name))
 	if !ok {
+		e.problem(Problem{Kind: "withheld", Object: e.headObject(name), Detail: "the provider no longer shows this head, and this device holds no copy"})
 		return nil
 	}
+	e.problem(Problem{Kind: "withheld", Object: e.headObject(name), Detail: "the provider no longer shows this head; it is written again from the cache"})
 	return e.putWhole(ctx, e.headObject(name), sealed, false)
 }
 

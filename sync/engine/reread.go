@@ -59,7 +59,11 @@ func (e *Engine) rereadObject(ctx context.Context, object, contact string) error
 	if mendErr != nil {
 		return mendErr
 	}
-	if !mended {
+	switch {
+	case mended:
+	case absent(err):
+		e.problem(Problem{Kind: "missing", Object: object, Contact: contact, Detail: "the provider no longer has this object, and this device holds no copy; another device may"})
+	default:
 		e.unreadable(object, err)
 	}
 	return nil

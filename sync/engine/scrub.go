@@ -275,8 +275,13 @@ func (e *Engine) markShapeless() {
 // holds e.mu.
 func (e *Engine) shapeless(conversation *reconcile.Conversation) bool {
 	limit := max(int64(e.o.ChunkLimit), e.catalogue.Limit)
-	if len(conversation.Strays()) > 0 || len(conversation.Overfull(limit)) > 0 {
+	if len(conversation.Strays()) > 0 {
 		return true
+	}
+	for _, i := range conversation.Overfull(limit) {
+		if !e.uncut[conversation.Chunks[i].States[0].Name] {
+			return true
+		}
 	}
 	for i, chunk := range conversation.Chunks {
 		if len(reconcile.Compact(chunk.States, i+1 < len(conversation.Chunks), false)) > 0 {
