@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,10 @@ const (
 	// stuckAfter is how long an account may fail, or get nothing done, before
 	// its status calls it stuck: well above any retry.
 	stuckAfter = 15 * time.Minute
+
+	// muchWork is how many messages in one pass make it worth giving memory
+	// back to the system at once.
+	muchWork = 1000
 
 	// readyWait is how long a call waits for the first attempt to open an
 	// account to end, as just after the agent's start.
@@ -151,6 +156,9 @@ func (r *runner) setSpool(s spoolStatus) {
 func (r *runner) pass(ctx context.Context, t schedule.Trigger) error {
 	began := time.Now()
 	report, err := r.account.Sync(ctx, engine.Work{Flush: t.Flush, Scrub: t.Scrub}, nil)
+	if report.Pushed+report.Confirmed >= muchWork || report.Compacted >= muchWork/10 {
+		debug.FreeOSMemory() // an agent that rests for hours should not hold what an import took
+	}
 	log := r.log.With("reason", t.Reason, "scrub", t.Scrub, "took", time.Since(began).Round(time.Millisecond),
 		"pulled", report.Pulled, "pushed", report.Pushed, "confirmed", report.Confirmed, "pending", report.Pending)
 	switch {

@@ -18,7 +18,7 @@
 //
 // padded (ISO 7816-4) to a multiple of a step. With size = 1 + len(body) + 1, the step is 2,048 up to
 // a size of 65,536, and above that the largest power of two that is not more than size/32. So sizes
-// above 64 KiB fall into 32 to 64 classes for each doubling, and padding adds 1.2 % on average, 3.2 %
+// above 64 KiB fall into 32 classes for each doubling, and padding adds about 1.2 % on average, 3.2 %
 // at most. Opening accepts any amount of padding.
 //
 // Chunks are compressed unless [Options].NoCompression is set and unless it doesn't help; other kinds
