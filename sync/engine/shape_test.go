@@ -141,7 +141,7 @@ func TestGapListsEverything(t *testing.T) {
 	lists := func() int64 {
 		before := counted.Counts().Lists
 		two.pass(engine.Work{})
-		return int64(counted.Counts().Lists - before)
+		return counted.Counts().Lists - before
 	}
 	if first, second, third := lists(), lists(), lists(); first != 1 || second < 2 || third != 1 {
 		t.Errorf("listings in three passes: %d, %d, %d", first, second, third)
