@@ -67,7 +67,6 @@ func (e *Engine) run(ctx context.Context, w Work) (Report, error) {
 		if err := e.scrub(ctx); err != nil {
 			return report, err
 		}
-		e.leftover = false
 	}
 	if !w.Settle {
 		_, err := e.round(ctx, w, &report)

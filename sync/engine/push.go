@@ -223,6 +223,9 @@ func (e *Engine) publish(ctx context.Context, out *outgoing) error {
 			return err
 		}
 	}
+	if e.leftover {
+		return nil // a scrub is owed or under way: only its end is clean
+	}
 	return e.setDirty(false)
 }
 

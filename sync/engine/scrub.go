@@ -21,6 +21,7 @@ import (
 // replacements are looked at a second time; every conversation that is out of
 // shape is marked for maintenance.
 func (e *Engine) scrub(ctx context.Context) error {
+	e.leftover = true // until its end, also when a step of it publishes
 	if _, err := e.pull(ctx); err != nil {
 		return err
 	}
@@ -47,6 +48,7 @@ func (e *Engine) scrub(ctx context.Context) error {
 		return err
 	}
 	e.markShapeless()
+	e.leftover = false
 	return e.setDirty(false)
 }
 
@@ -170,6 +172,13 @@ func (e *Engine) adoptObject(ctx context.Context, out *outgoing, object string) 
 		return nil
 	}
 	found.state.Name = name
+	// Its writer stopped before the head; what it replaced is still there, and
+	// goes now that it was read whole.
+	var replaced []reconcile.State
+	for _, old := range found.state.Replaces {
+		replaced = append(replaced, reconcile.State{StateRef: container.StateRef{Name: old}})
+	}
+	out.replace(object, container.Key(key), replaced)
 	switch {
 	case found.identifier != nil:
 		if err := e.listAdopted(out, found); err != nil {
