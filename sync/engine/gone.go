@@ -77,11 +77,10 @@ func (e *Engine) absorbStale(ctx context.Context) error {
 	if !stale {
 		return nil
 	}
-	name, err := e.writeHead(ctx, &reconcile.Catalogue{}, nil, true)
-	if err != nil {
+	if _, err := e.writeHead(ctx, &reconcile.Catalogue{}, nil, true); err != nil {
 		return err
 	}
-	return e.remove(ctx, e.headObject(name), leftovers)
+	return e.remove(ctx, leftovers)
 }
 
 // findUnsaid looks through all live heads for states that one of them names,

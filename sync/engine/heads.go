@@ -204,7 +204,7 @@ func (e *Engine) writeHead(ctx context.Context, news *reconcile.Catalogue, bodie
 	if err := e.dropHeads(absorbed); err != nil {
 		return "", err
 	}
-	return name, e.remove(ctx, e.headObject(name), prefixed(string(e.headsKey), absorbed))
+	return name, e.remove(ctx, prefixed(string(e.headsKey), absorbed))
 }
 
 // standsForAll tells whether these are all live heads.

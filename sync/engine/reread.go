@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/dm3sync/dm3sync/cache"
-	"github.com/dm3sync/dm3sync/internal/container"
-	"github.com/dm3sync/dm3sync/sync/reconcile"
 )
 
 // A scrub reads a part of all objects again, in turn, so that each is looked at
@@ -43,7 +40,7 @@ func (e *Engine) rereadSome(ctx context.Context) error {
 }
 
 func (e *Engine) rereadObject(ctx context.Context, object, contact string) error {
-	kind, key, state, ok := e.findState(contact, object)
+	kind, key, state, ok := e.inUse(object)
 	if !ok {
 		return nil // replaced meanwhile
 	}
@@ -67,31 +64,4 @@ func (e *Engine) rereadObject(ctx context.Context, object, contact string) error
 		e.unreadable(object, err)
 	}
 	return nil
-}
-
-// findState finds a state in use by its object's name.
-func (e *Engine) findState(contact, object string) (kind container.Kind, key container.Key, state reconcile.State, ok bool) {
-	look := func(kindOf container.Kind, keyOf func() container.Key, states []reconcile.State) {
-		for i := range states {
-			if !ok && strings.HasSuffix(object, "/"+states[i].Name) && string(keyOf())+"/"+states[i].Name == object {
-				kind, key, state, ok = kindOf, keyOf(), states[i], true
-			}
-		}
-	}
-	if contact == "" {
-		e.mu.Lock()
-		root := slices.Clone(e.catalogue.Root)
-		e.mu.Unlock()
-		look(container.KindRoot, func() container.Key { return e.o.Root }, root)
-		return kind, key, state, ok
-	}
-	conversation := e.snapshot(contact)
-	if conversation == nil {
-		return kind, key, state, false
-	}
-	look(container.KindConversation, func() container.Key { return e.conversationKey(contact) }, conversation.States)
-	for _, chunk := range conversation.Chunks {
-		look(container.KindChunk, func() container.Key { return e.chunkKey(contact, chunk.Identifier) }, chunk.States)
-	}
-	return kind, key, state, ok
 }

@@ -66,13 +66,13 @@ func (e *Engine) retire(ctx context.Context, r replacement) error {
 	}); err != nil {
 		return err
 	}
-	return e.remove(ctx, r.object, r.old)
+	return e.remove(ctx, r.old)
 }
 
 // remove deletes objects in favour of one that was read back. Where another
 // program carries the folder, a device that received the replacement removes
 // what it names; a device that is alone does so itself in a later pass.
-func (e *Engine) remove(ctx context.Context, _ string, old []string) error {
+func (e *Engine) remove(ctx context.Context, old []string) error {
 	properties := e.o.Store.Properties()
 	if len(old) == 0 || !properties.Deletes {
 		return nil
@@ -138,7 +138,7 @@ func (e *Engine) removeReceived(ctx context.Context) error {
 		object := string(r.key) + "/" + r.state.Name
 		err := e.reread(ctx, r.kind, r.key, object, r.state.Size)
 		if unusable(err) {
-			if _, _, used := e.inUse(object); used { // else its heir names all that it replaced
+			if _, _, _, used := e.inUse(object); used { // else its heir names all that it replaced
 				e.mu.Lock()
 				e.received = append(e.received, r) // not here yet
 				e.mu.Unlock()
@@ -221,7 +221,7 @@ func (e *Engine) replacements() ([]replacement, error) {
 // stillWhole tells whether a replacement can be set free from its old bodies:
 // it is whole, or it was itself replaced since.
 func (e *Engine) stillWhole(ctx context.Context, r replacement) (bool, error) {
-	kind, key, ok := e.inUse(r.object)
+	kind, key, _, ok := e.inUse(r.object)
 	if !ok {
 		return true, nil
 	}
@@ -263,8 +263,9 @@ func (e *Engine) heal(ctx context.Context, r replacement) error {
 	return nil
 }
 
-// inUse finds what container an object belongs to, if the catalogue uses it.
-func (e *Engine) inUse(object string) (kind container.Kind, key container.Key, ok bool) {
+// inUse finds the state that an object is, and its container, if the catalogue
+// uses it.
+func (e *Engine) inUse(object string) (kind container.Kind, key container.Key, found reconcile.State, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.catalogue.States(func(contact string, identifier *container.ChunkIdentifier, state *reconcile.State) bool {
@@ -272,10 +273,10 @@ func (e *Engine) inUse(object string) (kind container.Kind, key container.Key, o
 			return true
 		}
 		kind, key = e.locate(contact, identifier)
-		ok = string(key)+"/"+state.Name == object
+		found, ok = *state, string(key)+"/"+state.Name == object
 		return !ok
 	})
-	return kind, key, ok
+	return kind, key, found, ok
 }
 
 // locate names the container of a state as Catalogue.States yields it.

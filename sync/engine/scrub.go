@@ -104,7 +104,7 @@ func (e *Engine) resolveGone(ctx context.Context, gone map[string]string) error 
 		return err
 	}
 	for object := range gone {
-		if _, _, ok := e.inUse(object); !ok {
+		if _, _, _, ok := e.inUse(object); !ok {
 			delete(gone, object)
 		}
 	}
@@ -135,7 +135,7 @@ func (e *Engine) adoptUnnamed(ctx context.Context, objects []string) error {
 	if err := e.publish(ctx, out); err != nil {
 		return err
 	}
-	return e.remove(ctx, "", leftover)
+	return e.remove(ctx, leftover)
 }
 
 func (e *Engine) isReplaced(object string) bool {
