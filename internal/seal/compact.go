@@ -53,6 +53,12 @@ func (s *Sealer) sealCompact(dst []byte, kind container.Kind, key container.Key,
 	return dst[:start+headerSize+len(sealed)], nil
 }
 
+// IsOurs tells whether sealed begins as the compact objects of this account do,
+// damaged or not. A dm3 object names no key, so the answer is false.
+func (s *Sealer) IsOurs(sealed []byte) bool {
+	return len(sealed) >= nonceStart && sealed[0] == compactVersion && [identifierSize]byte(sealed[1:nonceStart]) == s.identifier
+}
+
 // encode returns what a plaintext is stored as, and a function that gives the buffer back.
 func (s *Sealer) encode(kind container.Kind, plaintext []byte) (encoding byte, body []byte, release func()) {
 	if kind != container.KindChunk || s.options.NoCompression {

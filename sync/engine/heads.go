@@ -190,7 +190,7 @@ func (e *Engine) writeHead(ctx context.Context, news *reconcile.Catalogue, bodie
 	if err != nil {
 		return "", fmt.Errorf("engine: seal head: %w", err)
 	}
-	if err := e.putWhole(ctx, e.headObject(name), sealed, len(absorbed) > 0); err != nil {
+	if err := e.putNew(ctx, e.headObject(name), sealed, len(absorbed) > 0); err != nil {
 		return "", err
 	}
 	if err := e.keepHead(name, sealed); err != nil {
@@ -298,7 +298,7 @@ func (e *Engine) putWhole(ctx context.Context, object string, sealed []byte, pro
 		return fmt.Errorf("engine: read back %s: %w", object, err)
 	}
 	if !bytes.Equal(back, sealed) {
-		return fmt.Errorf("engine: read back %s: %w", object, errNotShown)
+		return fmt.Errorf("engine: read back %s: %w", object, errTorn)
 	}
 	return nil
 }

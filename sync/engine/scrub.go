@@ -25,8 +25,11 @@ func (e *Engine) scrub(ctx context.Context) error {
 	if _, err := e.pull(ctx); err != nil {
 		return err
 	}
-	gone, unnamed, err := e.compareObjects(ctx)
+	gone, unnamed, heads, err := e.compareObjects(ctx)
 	if err != nil {
+		return err
+	}
+	if err := e.sweepHeads(ctx, heads); err != nil {
 		return err
 	}
 	if err := e.resolveGone(ctx, gone); err != nil {
@@ -53,29 +56,29 @@ func (e *Engine) scrub(ctx context.Context) error {
 }
 
 // compareObjects lists all objects: gone are those that the catalogue names
-// and the listing does not, unnamed the other way round.
-func (e *Engine) compareObjects(ctx context.Context) (gone map[string]string, unnamed []string, err error) {
+// and the listing does not, unnamed the other way round; heads are the names of
+// all heads.
+func (e *Engine) compareObjects(ctx context.Context) (gone map[string]string, unnamed, heads []string, err error) {
 	named := e.namedObjects()
 	listed := int64(0)
 	for object, err := range e.o.Store.List(ctx, "") {
 		if err != nil {
-			return nil, nil, fmt.Errorf("engine: list objects: %w", err)
+			return nil, nil, nil, fmt.Errorf("engine: list objects: %w", err)
 		}
 		if listed++; listed%1000 == 0 {
 			e.progress("scrub", listed, 0, "objects")
 		}
-		key, _, _ := strings.Cut(object.Name, "/")
-		switch {
-		case key == string(e.headsKey):
-		default:
-			if _, ok := named[object.Name]; ok {
-				delete(named, object.Name)
-				continue
-			}
-			unnamed = append(unnamed, object.Name)
+		if name, isHead := strings.CutPrefix(object.Name, string(e.headsKey)+"/"); isHead {
+			heads = append(heads, name)
+			continue
 		}
+		if _, ok := named[object.Name]; ok {
+			delete(named, object.Name)
+			continue
+		}
+		unnamed = append(unnamed, object.Name)
 	}
-	return named, unnamed, nil
+	return named, unnamed, heads, nil
 }
 
 // namedObjects are the objects of the states in use, with their contacts.
@@ -165,10 +168,14 @@ func (e *Engine) adoptObject(ctx context.Context, out *outgoing, object string) 
 	}
 	key, name, _ := strings.Cut(object, "/")
 	found, err := e.identify(container.Key(key), sealed)
-	if err != nil {
-		if !errors.Is(err, seal.ErrOtherKey) {
-			e.unreadable(object, err)
-		}
+	switch {
+	case e.isDebris(object, sealed, err):
+		e.unreadable(object, err)
+		return e.sweepDebris(ctx, object, sealed)
+	case isAny(err, seal.ErrOtherKey, seal.ErrDamaged):
+		return nil // another account's, for all that can be told
+	case err != nil:
+		e.unreadable(object, err)
 		return nil
 	}
 	found.state.Name = name

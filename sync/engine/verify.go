@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -288,7 +287,7 @@ func (v *verifier) orphans(ctx context.Context) error {
 		key, _, _ := strings.Cut(object, "/")
 		found, err := v.identify(container.Key(key), sealed)
 		switch {
-		case errors.Is(err, seal.ErrOtherKey):
+		case isAny(err, seal.ErrOtherKey, seal.ErrDamaged) && !v.isDebris(object, sealed, err):
 			v.found.Foreign++
 		case err == nil && v.o.Store.Properties().Carried && v.superseded(found):
 			v.found.Leftovers++
