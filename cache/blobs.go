@@ -5,9 +5,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
-	"sync"
+	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,11 +24,13 @@ const pinSuffix = ".p"
 // Nothing is fsynced: whoever opens a blob verifies it, and treats damage like
 // absence (Remove, then fetch anew). Methods are safe for concurrent use.
 type Blobs struct {
+	disk   Disk
 	folder string
 	budget int64
 	now    func() time.Time
+	next   atomic.Uint64 // number of the next temporary file
 
-	mu     sync.Mutex // guards what follows and every rename and removal
+	mu     gate // guards what follows and every rename and removal
 	order  order
 	bytes  int64
 	pinned blobCount
@@ -86,22 +89,20 @@ func (b *Blobs) Put(name string, sealed []byte, pinned bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := b.install(keyOf(name), temporary, size, pinned); err != nil {
-		return errors.Join(fmt.Errorf("cache: writing blob: %w", err), os.Remove(temporary))
+		return errors.Join(fmt.Errorf("cache: writing blob: %w", err), b.disk.Remove(temporary))
 	}
 	b.evict()
 	return nil
 }
 
+// writeTemporary writes a file under a name of its own: openBlobs emptied the
+// folder, and nobody else writes there.
 func (b *Blobs) writeTemporary(sealed []byte) (path string, err error) {
-	file, err := os.CreateTemp(filepath.Join(b.folder, temporaryFolder), "")
-	if err != nil {
-		return "", err
+	path = filepath.Join(b.folder, temporaryFolder, strconv.FormatUint(b.next.Add(1), 10))
+	if err := b.disk.WriteFile(path, sealed); err != nil {
+		return "", errors.Join(err, removeFile(b.disk, path))
 	}
-	_, err = file.Write(sealed)
-	if err = errors.Join(err, file.Close()); err != nil {
-		return "", errors.Join(err, os.Remove(file.Name()))
-	}
-	return file.Name(), nil
+	return path, nil
 }
 
 // install renames a whole file to its place and takes it into the order.
@@ -113,10 +114,10 @@ func (b *Blobs) install(key blobKey, temporary string, size int64, pinned bool) 
 		}
 	}
 	path := b.path(key, pinned)
-	err := os.Rename(temporary, path)
-	if errors.Is(err, os.ErrNotExist) {
-		if err = os.Mkdir(filepath.Dir(path), folderMode); err == nil {
-			err = os.Rename(temporary, path)
+	err := b.disk.Rename(temporary, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = b.disk.MakeFolder(filepath.Dir(path)); err == nil {
+			err = b.disk.Rename(temporary, path)
 		}
 	}
 	if err != nil {
@@ -141,10 +142,10 @@ func (b *Blobs) Get(name string) ([]byte, bool) {
 	path := b.path(key, b.order.items[at].pinned)
 	b.mu.Unlock()
 
-	sealed, err := os.ReadFile(path)
+	sealed, err := b.disk.ReadFile(path)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
 		sealed, err = b.readAgain(key)
 	}
 	if err != nil {
@@ -160,10 +161,10 @@ func (b *Blobs) Get(name string) ([]byte, bool) {
 func (b *Blobs) readAgain(key blobKey) ([]byte, error) {
 	at, held := b.order.find(key)
 	if !held {
-		return nil, os.ErrNotExist
+		return nil, fs.ErrNotExist
 	}
-	sealed, err := os.ReadFile(b.path(key, b.order.items[at].pinned))
-	if errors.Is(err, os.ErrNotExist) {
+	sealed, err := b.disk.ReadFile(b.path(key, b.order.items[at].pinned))
+	if errors.Is(err, fs.ErrNotExist) {
 		b.release(at)
 	}
 	return sealed, err
@@ -177,7 +178,7 @@ func (b *Blobs) touch(it *item) {
 		return
 	}
 	it.read = now.Unix()
-	_ = os.Chtimes(b.path(it.key, it.pinned), now, now)
+	_ = b.disk.SetTime(b.path(it.key, it.pinned), now)
 }
 
 // Has reports whether a blob of this name is kept; it does not mark it as read.
@@ -202,7 +203,7 @@ func (b *Blobs) setPin(name string, pinned bool) error {
 	if !held || b.order.items[at].pinned == pinned {
 		return nil
 	}
-	if err := os.Rename(b.path(key, !pinned), b.path(key, pinned)); err != nil {
+	if err := b.disk.Rename(b.path(key, !pinned), b.path(key, pinned)); err != nil {
 		return fmt.Errorf("cache: pinning blob: %w", err)
 	}
 	it := b.order.items[at]

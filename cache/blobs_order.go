@@ -2,9 +2,8 @@ package cache
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -109,7 +108,7 @@ func (b *Blobs) release(at int32) {
 
 func (b *Blobs) drop(at int32) error {
 	it := b.order.items[at]
-	if err := os.Remove(b.path(it.key, it.pinned)); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := removeFile(b.disk, b.path(it.key, it.pinned)); err != nil {
 		return err
 	}
 	b.release(at)
@@ -129,15 +128,18 @@ func (b *Blobs) evict() {
 // openBlobs takes in the files that are there, ordered by their times, and
 // clears away what a crash left half written.
 func openBlobs(folder string, options Options) (*Blobs, error) {
-	b := &Blobs{folder: folder, budget: options.BlobBudget, now: options.Now, order: newOrder()}
+	b := &Blobs{
+		disk: options.Disk, folder: folder, mu: newGate(),
+		budget: options.BlobBudget, now: options.Now, order: newOrder(),
+	}
 	temporary := filepath.Join(folder, temporaryFolder)
-	if err := os.RemoveAll(temporary); err != nil {
+	if err := b.disk.RemoveAll(temporary); err != nil {
 		return nil, fmt.Errorf("cache: opening blobs: %w", err)
 	}
-	if err := os.MkdirAll(temporary, folderMode); err != nil {
+	if err := b.disk.MakeFolder(temporary); err != nil {
 		return nil, fmt.Errorf("cache: opening blobs: %w", err)
 	}
-	found, err := readBlobFolders(folder)
+	found, err := readBlobFolders(b.disk, folder)
 	if err != nil {
 		return nil, fmt.Errorf("cache: opening blobs: %w", err)
 	}
@@ -152,8 +154,8 @@ func openBlobs(folder string, options Options) (*Blobs, error) {
 	return b, nil
 }
 
-func readBlobFolders(folder string) (found []item, err error) {
-	shards, err := os.ReadDir(folder)
+func readBlobFolders(disk Disk, folder string) (found []item, err error) {
+	shards, err := disk.ReadFolder(folder)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +163,7 @@ func readBlobFolders(folder string) (found []item, err error) {
 		if !shard.IsDir() || len(shard.Name()) != 2 {
 			continue
 		}
-		files, err := os.ReadDir(filepath.Join(folder, shard.Name()))
+		files, err := disk.ReadFolder(filepath.Join(folder, shard.Name()))
 		if err != nil {
 			return nil, err
 		}
@@ -175,7 +177,7 @@ func readBlobFolders(folder string) (found []item, err error) {
 }
 
 // readBlobItem reads an item off its file; a foreign or vanished file is none.
-func readBlobItem(file os.DirEntry) (it item, ok bool) {
+func readBlobItem(file fs.DirEntry) (it item, ok bool) {
 	name, pinned := strings.CutSuffix(file.Name(), pinSuffix)
 	if key, err := hex.DecodeString(name); err != nil || len(key) != len(it.key) {
 		return it, false

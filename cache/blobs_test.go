@@ -19,7 +19,7 @@ func (c *testClock) now() time.Time { return c.at }
 
 func mustOpenBlobs(t *testing.T, folder string, budget int64, clock *testClock) *Blobs {
 	t.Helper()
-	b, err := openBlobs(folder, Options{BlobBudget: budget, Now: clock.now})
+	b, err := openBlobs(folder, Options{BlobBudget: budget, Now: clock.now}.withDefaults())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +241,7 @@ func checkBlobs(t *testing.T, b *Blobs, pinned map[string]int, step int) {
 		}
 	}
 	files := map[blobKey]int64{}
-	found, err := readBlobFolders(b.folder)
+	found, err := readBlobFolders(b.disk, b.folder)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,7 @@ package cache
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"time"
@@ -55,7 +55,8 @@ type Options struct {
 	// orders evictions.
 	Now func() time.Time
 
-	openFile func(path string) (segmentFile, error) // tests replace it to make disks fail
+	// Disk is where the folder lies. Default the file system of the machine.
+	Disk Disk
 }
 
 func (o Options) withDefaults() Options {
@@ -72,8 +73,8 @@ func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.openFile == nil {
-		o.openFile = openSegmentFile
+	if o.Disk == nil {
+		o.Disk = systemDisk{}
 	}
 	return o
 }
@@ -92,10 +93,10 @@ type Cache struct {
 // damage in the journal is counted in its Stats; neither fails Open.
 func Open(folder string, options Options) (*Cache, error) {
 	options = options.withDefaults()
-	if err := os.MkdirAll(folder, folderMode); err != nil {
+	if err := options.Disk.MakeFolder(folder); err != nil {
 		return nil, fmt.Errorf("cache: creating folder: %w", err)
 	}
-	lock, err := acquireLock(folder)
+	lock, err := acquireLock(options.Disk, folder)
 	if err != nil {
 		return nil, err
 	}
@@ -107,27 +108,27 @@ func Open(folder string, options Options) (*Cache, error) {
 }
 
 func (c *Cache) open(folder string, options Options) error {
-	used, err := checkFormat(folder)
+	used, err := checkFormat(options.Disk, folder)
 	if err != nil {
 		return err
 	}
 	if c.journal, err = openJournal(filepath.Join(folder, "journal"), options); err != nil {
 		return err
 	}
-	if c.records, err = openRecords(filepath.Join(folder, "records.db"), used, c.lock.unclean); err != nil {
+	if c.records, err = openRecords(options.Disk, filepath.Join(folder, "records.db"), used, c.lock.unclean); err != nil {
 		return err
 	}
 	if c.blobs, err = openBlobs(filepath.Join(folder, "blobs"), options); err != nil {
 		return err
 	}
-	return writeFormat(folder, used)
+	return writeFormat(options.Disk, folder, used)
 }
 
 // checkFormat reports whether the folder was a cache before.
-func checkFormat(folder string) (used bool, err error) {
-	text, err := os.ReadFile(filepath.Join(folder, formatFile))
+func checkFormat(disk Disk, folder string) (used bool, err error) {
+	text, err := disk.ReadFile(filepath.Join(folder, formatFile))
 	switch {
-	case errors.Is(err, os.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("cache: reading format: %w", err)
@@ -138,14 +139,14 @@ func checkFormat(folder string) (used bool, err error) {
 	}
 	// Not a text that any version writes: a torn or damaged file, which the
 	// journal's own version bytes make up for.
-	return true, writeFormat(folder, false)
+	return true, writeFormat(disk, folder, false)
 }
 
-func writeFormat(folder string, done bool) error {
+func writeFormat(disk Disk, folder string, done bool) error {
 	if done {
 		return nil
 	}
-	if err := os.WriteFile(filepath.Join(folder, formatFile), []byte(formatText), fileMode); err != nil {
+	if err := disk.WriteFile(filepath.Join(folder, formatFile), []byte(formatText)); err != nil {
 		return fmt.Errorf("cache: writing format: %w", err)
 	}
 	return nil

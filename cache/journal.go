@@ -21,7 +21,7 @@ type Journal struct {
 	folder      string
 	segmentSize int64
 	limit       int64
-	openFile    func(path string) (segmentFile, error)
+	disk        Disk
 
 	mu       sync.Mutex
 	segments []*segment // by first number
@@ -31,6 +31,8 @@ type Journal struct {
 	bytes    int64 // of all segments, with what is about to be written
 	damaged  int
 	closed   bool
+	doomed   []string       // files of retired segments, to be removed without mu
+	removals sync.WaitGroup // that began before close
 
 	// Where the next batch goes. A nil target asks for a new segment.
 	target  *segment
@@ -131,6 +133,7 @@ func (j *Journal) close() error {
 		return nil
 	}
 	j.closed = true
+	defer j.removals.Wait()
 	var errs []error
 	if j.pending != nil {
 		j.pending.sync = true

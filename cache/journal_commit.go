@@ -36,6 +36,9 @@ const (
 
 	minPatience = 50 * time.Microsecond
 	maxPatience = time.Millisecond
+	// maxStill is how many turns a caller looks at a clock that does not move. A
+	// simulated one stands still until nobody runs any more.
+	maxStill = 1 << 12
 )
 
 func (b *batch) addEntry(id uint64, sealed []byte, sum uint32) {
@@ -136,7 +139,14 @@ func (j *Journal) gather(b *batch) {
 	if j.patience == 0 {
 		return
 	}
-	for b.callers < j.expected && time.Since(j.answered) < j.patience {
+	for still, before := 0, time.Duration(-1); b.callers < j.expected && still < maxStill; still++ {
+		waited := time.Since(j.answered)
+		if waited >= j.patience {
+			return
+		}
+		if waited != before {
+			still, before = 0, waited
+		}
 		j.mu.Unlock()
 		runtime.Gosched()
 		j.mu.Lock()
@@ -160,6 +170,9 @@ func (j *Journal) commit(b *batch) {
 	if b.err == nil { // else the batch before it failed, and with it this one's place
 		j.mu.Unlock()
 		err := j.write(b)
+		if err != nil {
+			j.giveUp(b)
+		}
 		j.mu.Lock()
 		b.err = err
 		if err != nil {
@@ -168,6 +181,11 @@ func (j *Journal) commit(b *batch) {
 	}
 	if b.err == nil {
 		j.publish(b)
+		if doomed := j.takeDoomed(); len(doomed.paths) > 0 {
+			j.mu.Unlock()
+			_ = j.removeFiles(doomed) // what stays, the next open removes
+			j.mu.Lock()
+		}
 	}
 	if len(j.buffers) < 2 && cap(b.data) <= maxSpareBuffer && cap(b.slots) <= maxSpareSlots {
 		j.buffers = append(j.buffers, b.data[:0])
@@ -238,7 +256,7 @@ func (j *Journal) begin(s *segment) error {
 			return err
 		}
 	}
-	file, err := j.openFile(s.path)
+	file, err := j.disk.OpenSegment(s.path)
 	if err != nil {
 		return err
 	}
@@ -250,7 +268,7 @@ func (j *Journal) begin(s *segment) error {
 		return err
 	}
 	s.reserved = segmentHeaderSize
-	return syncFolder(j.folder)
+	return j.disk.SyncFolder(j.folder)
 }
 
 // reserve takes space for some time to come. Where the system can't, or has no
@@ -282,7 +300,7 @@ func (j *Journal) publish(b *batch) {
 	if b.create {
 		j.segments = append(j.segments, s)
 		if n := len(j.segments); n > 1 && j.segments[n-2].live == 0 {
-			_ = j.retire(j.segments[n-2]) // if its file stays, the next open removes it
+			j.retire(j.segments[n-2])
 		}
 	}
 	s.end = b.base + int64(len(b.data))
@@ -292,7 +310,7 @@ func (j *Journal) publish(b *batch) {
 	j.entries += len(b.slots)
 }
 
-// failed gives the segment up: after a failed write or sync nobody knows what the
+// failed leaves the segment for good: after a failed write or sync nobody knows what the
 // disk holds behind its end. The batch that waits behind b has its place there,
 // so it fails too. Callers hold mu.
 func (j *Journal) failed(b *batch) {
@@ -309,11 +327,16 @@ func (j *Journal) failed(b *batch) {
 			j.pending = nil // forgets only
 		}
 	}
+}
+
+// giveUp closes the file of a segment whose write failed, without mu.
+func (j *Journal) giveUp(b *batch) {
+	s := b.segment
 	if s.file == nil {
 		return
 	}
 	_ = s.finish() // the failure is reported already; a tail that stays is found at open
 	if b.create {
-		_ = removeFile(s.path)
+		_ = removeFile(j.disk, s.path)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 )
 
 // readGap is how many unwanted bytes between two entries are read rather than
@@ -23,7 +22,7 @@ func (j *Journal) ReadEach(ids []EntryID, visit func(id EntryID, sealed []byte, 
 		if err != nil {
 			return fmt.Errorf("cache: reading journal: %w", err)
 		}
-		err = readSlots(s, ids[:n], slots, visit)
+		err = j.readSlots(s, ids[:n], slots, visit)
 		if s != nil {
 			err = errors.Join(err, j.leave(s))
 		}
@@ -62,7 +61,7 @@ func (j *Journal) wanted(ids []EntryID) (s *segment, slots []slot, n int, err er
 	return s, slots, len(slots), nil
 }
 
-func readSlots(s *segment, ids []EntryID, slots []slot, visit func(EntryID, []byte, error) error) (err error) {
+func (j *Journal) readSlots(s *segment, ids []EntryID, slots []slot, visit func(EntryID, []byte, error) error) (err error) {
 	var reader frameReader
 	for i, entry := range slots {
 		if entry == (slot{}) {
@@ -72,12 +71,12 @@ func readSlots(s *segment, ids []EntryID, slots []slot, visit func(EntryID, []by
 			continue
 		}
 		if reader.input == nil {
-			file, openErr := os.Open(s.path)
+			file, openErr := j.disk.OpenReader(s.path)
 			if openErr != nil {
 				return fmt.Errorf("cache: reading journal: %w", openErr)
 			}
 			defer func() { err = errors.Join(err, file.Close()) }()
-			reader = frameReader{file: file, input: bufio.NewReaderSize(file, replayBuffer)}
+			reader = frameReader{file: file, input: bufio.NewReaderSize(file, bufferFor(slots))}
 		}
 		if err := reader.skipTo(int64(entry.offset)); err != nil {
 			return fmt.Errorf("cache: reading journal: %w", err)

@@ -15,6 +15,7 @@ var errDisk = errors.New("disk failed")
 
 // failingDisk makes the files of a journal fail on demand.
 type failingDisk struct {
+	Disk
 	mu                       sync.Mutex
 	open, write, short, sync bool
 }
@@ -31,47 +32,47 @@ func (d *failingDisk) set(flag *bool, to bool) {
 	*flag = to
 }
 
-func (d *failingDisk) openFile(path string) (segmentFile, error) {
+func (d *failingDisk) OpenSegment(path string) (SegmentFile, error) {
 	if d.fails(&d.open) {
 		return nil, errDisk
 	}
-	file, err := openSegmentFile(path)
-	return &failingFile{segmentFile: file, disk: d}, err
+	file, err := d.Disk.OpenSegment(path)
+	return &failingFile{SegmentFile: file, disk: d}, err
 }
 
 type failingFile struct {
-	segmentFile
+	SegmentFile
 	disk *failingDisk
 }
 
 func (f *failingFile) WriteAt(data []byte, offset int64) (int, error) {
 	if f.disk.fails(&f.disk.short) { // as a full disk does
-		n, _ := f.segmentFile.WriteAt(data[:len(data)/2], offset)
+		n, _ := f.SegmentFile.WriteAt(data[:len(data)/2], offset)
 		return n, errDisk
 	}
 	if f.disk.fails(&f.disk.write) {
 		return 0, errDisk
 	}
-	return f.segmentFile.WriteAt(data, offset)
+	return f.SegmentFile.WriteAt(data, offset)
 }
 
 func (f *failingFile) Sync() error {
 	if f.disk.fails(&f.disk.sync) {
 		return errDisk
 	}
-	return f.segmentFile.Sync()
+	return f.SegmentFile.Sync()
 }
 
 // An error of the disk reaches the caller, earlier entries stay, and the journal
 // works again as soon as the disk does.
 func TestJournalDiskErrors(t *testing.T) {
-	disk := &failingDisk{}
+	disk := &failingDisk{Disk: systemDisk{}}
 	for name, flag := range map[string]*bool{
 		"open": &disk.open, "write": &disk.write, "short write": &disk.short, "sync": &disk.sync,
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
-			options := Options{openFile: disk.openFile, SegmentSize: 60}
+			options := Options{Disk: disk, SegmentSize: 60}
 			j := mustOpenJournal(t, folder, options)
 			want := map[EntryID]string{}
 			last := EntryID(0)
@@ -114,9 +115,9 @@ func TestJournalDiskErrors(t *testing.T) {
 // Under many writers, too, an error reaches exactly those whose entries are in
 // question, and nobody hangs.
 func TestJournalDiskErrorsConcurrently(t *testing.T) {
-	disk := &failingDisk{}
+	disk := &failingDisk{Disk: systemDisk{}}
 	folder := t.TempDir()
-	options := Options{openFile: disk.openFile, SegmentSize: 5000}
+	options := Options{Disk: disk, SegmentSize: 5000}
 	j := mustOpenJournal(t, folder, options)
 	var group, breaker sync.WaitGroup
 	var mu sync.Mutex

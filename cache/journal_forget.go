@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"os"
+	"io/fs"
 	"slices"
 )
 
@@ -25,20 +25,20 @@ func (j *Journal) Forget(ids ...EntryID) error {
 			j.addForgets(s, ranges)
 		}
 	}
-	var removals error
 	for s := range touched {
 		if s.live == 0 && s != j.target {
-			removals = errors.Join(removals, j.retire(s))
+			j.retire(s)
 		}
 	}
-	b := j.pending
+	doomed, b := j.takeDoomed(), j.pending
+	var err error
 	if b == nil || b.led { // whoever leads it writes it; there is nothing to wait for
 		j.mu.Unlock()
 	} else {
-		removals = errors.Join(removals, j.await(b))
+		err = j.await(b)
 	}
-	if removals != nil {
-		return fmt.Errorf("cache: forgetting entries: %w", removals)
+	if err := errors.Join(err, j.removeFiles(doomed)); err != nil {
+		return fmt.Errorf("cache: forgetting entries: %w", err)
 	}
 	return nil
 }
@@ -69,8 +69,8 @@ func (j *Journal) addForgets(s *segment, ranges []idRange) {
 
 // retire drops a segment without live entries. What it says about entries of
 // segments that stay is written anew first, else they would come back. Callers
-// hold mu.
-func (j *Journal) retire(s *segment) error {
+// hold mu, and remove what takeDoomed then returns.
+func (j *Journal) retire(s *segment) {
 	for other := range s.forgets {
 		if !other.retired {
 			j.addForgets(other, other.forgotten())
@@ -82,19 +82,47 @@ func (j *Journal) retire(s *segment) error {
 	for _, other := range j.segments {
 		delete(other.forgets, s)
 	}
-	return s.removeIfUnread()
+	j.doomIfUnread(s)
 }
 
-// removeIfUnread removes a retired segment's file, when no reader has it open.
-func (s *segment) removeIfUnread() error {
-	if !s.retired || s.readers > 0 {
-		return nil
+// doomIfUnread gives a retired segment's file to takeDoomed, when no reader has it
+// open. Callers hold mu.
+func (j *Journal) doomIfUnread(s *segment) {
+	if s.retired && s.readers == 0 {
+		j.doomed = append(j.doomed, s.path)
 	}
-	return removeFile(s.path)
 }
 
-func removeFile(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+// removal is what takeDoomed hands out.
+type removal struct {
+	paths   []string
+	counted bool
+}
+
+// takeDoomed returns the files that the caller must give to removeFiles, once it
+// gave mu back: nobody waits for mu while the disk is busy. Callers hold mu.
+func (j *Journal) takeDoomed() removal {
+	doomed := removal{paths: j.doomed, counted: len(j.doomed) > 0 && !j.closed}
+	j.doomed = nil
+	if doomed.counted {
+		j.removals.Add(1)
+	}
+	return doomed
+}
+
+func (j *Journal) removeFiles(doomed removal) error {
+	if doomed.counted {
+		defer j.removals.Done()
+	}
+	var errs []error
+	for _, path := range doomed.paths {
+		errs = append(errs, removeFile(j.disk, path))
+	}
+	return errors.Join(errs...)
+}
+
+func removeFile(disk Disk, path string) error {
+	if err := disk.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil

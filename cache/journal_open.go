@@ -3,7 +3,7 @@ package cache
 import (
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,7 +17,7 @@ const damagedSuffix = ".damaged"
 func openJournal(folder string, options Options) (*Journal, error) {
 	j := &Journal{
 		folder: folder, segmentSize: options.SegmentSize, limit: options.JournalLimit,
-		openFile: options.openFile, nextID: 1, turn: make(chan struct{}, 1),
+		disk: options.Disk, nextID: 1, turn: make(chan struct{}, 1),
 	}
 	if err := j.load(); err != nil {
 		return nil, fmt.Errorf("cache: opening journal: %w", err)
@@ -26,13 +26,13 @@ func openJournal(folder string, options Options) (*Journal, error) {
 }
 
 func (j *Journal) load() error {
-	if err := os.MkdirAll(j.folder, folderMode); err != nil {
+	if err := j.disk.MakeFolder(j.folder); err != nil {
 		return err
 	}
-	if err := syncFolder(filepath.Dir(j.folder)); err != nil {
+	if err := j.disk.SyncFolder(filepath.Dir(j.folder)); err != nil {
 		return err
 	}
-	firsts, err := listSegments(j.folder)
+	firsts, err := listSegments(j.disk, j.folder)
 	if err != nil {
 		return err
 	}
@@ -49,10 +49,10 @@ func (j *Journal) load() error {
 	return j.removeDead()
 }
 
-// listSegments returns the first numbers of all segments; os.ReadDir sorts names,
-// and so numbers.
-func listSegments(folder string) (firsts []uint64, err error) {
-	files, err := os.ReadDir(folder)
+// listSegments returns the first numbers of all segments; names are sorted, and so
+// numbers.
+func listSegments(disk Disk, folder string) (firsts []uint64, err error) {
+	files, err := disk.ReadFolder(folder)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func listSegments(folder string) (firsts []uint64, err error) {
 }
 
 func (j *Journal) loadSegment(s *segment, forgets map[*segment][]idRange, last bool) error {
-	data, err := os.ReadFile(s.path)
+	data, err := j.disk.ReadFile(s.path)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (j *Journal) loadSegment(s *segment, forgets map[*segment][]idRange, last b
 		return ErrNewerVersion
 	}
 	if found.damaged > 0 {
-		if err := setSegmentAside(s.path, data); err != nil {
+		if err := setSegmentAside(j.disk, s.path, data); err != nil {
 			return err
 		}
 	}
@@ -98,27 +98,23 @@ func (j *Journal) loadSegment(s *segment, forgets map[*segment][]idRange, last b
 		return nil
 	}
 	j.target, j.offset, j.durable = s, s.end, s.end
-	return s.mend(j.openFile, data, found)
+	return s.mend(j.disk, data, found)
 }
 
 // setSegmentAside keeps a copy of a damaged segment, once.
-func setSegmentAside(path string, data []byte) error {
-	file, err := os.OpenFile(path+damagedSuffix, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
-	if errors.Is(err, os.ErrExist) {
-		return nil
+func setSegmentAside(disk Disk, path string, data []byte) error {
+	_, err := disk.Stat(path + damagedSuffix)
+	if errors.Is(err, fs.ErrNotExist) {
+		return disk.WriteFile(path+damagedSuffix, data)
 	}
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(data)
-	return errors.Join(err, file.Close())
+	return err
 }
 
 // mend opens the last segment for writing and clears away what an unfinished
 // write left, so that it is never taken for damage later: the tail is cut off,
 // and a gap becomes the payload of a filler frame.
-func (s *segment) mend(open func(string) (segmentFile, error), data []byte, found scan) error {
-	file, err := open(s.path)
+func (s *segment) mend(disk Disk, data []byte, found scan) error {
+	file, err := disk.OpenSegment(s.path)
 	if err != nil {
 		return err
 	}
@@ -145,7 +141,7 @@ func (s *segment) mend(open func(string) (segmentFile, error), data []byte, foun
 	return nil
 }
 
-func writeFiller(file segmentFile, data []byte, g gap) error {
+func writeFiller(file SegmentFile, data []byte, g gap) error {
 	payload := data[g.start+frameHeaderSize : g.end]
 	header := make([]byte, frameHeaderSize)
 	f := frame{id: g.before + 1, kind: frameFiller, payload: payload}
@@ -175,11 +171,10 @@ func (j *Journal) applyForgets(holder *segment, ranges []idRange) {
 // removeDead removes the segments whose last entry was forgotten before a crash
 // could remove them.
 func (j *Journal) removeDead() error {
-	var errs []error
 	for i := len(j.segments) - 1; i >= 0; i-- {
 		if s := j.segments[i]; s.live == 0 && s != j.target {
-			errs = append(errs, j.retire(s))
+			j.retire(s)
 		}
 	}
-	return errors.Join(errs...)
+	return j.removeFiles(j.takeDoomed())
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 )
 
@@ -38,7 +37,7 @@ func (j *Journal) read(dst []byte, id uint64) (sealed []byte, err error) {
 	j.mu.Unlock()
 	defer func() { err = errors.Join(err, j.leave(s)) }()
 
-	file, err := os.Open(s.path)
+	file, err := j.disk.OpenReader(s.path)
 	if err != nil {
 		return nil, err
 	}
@@ -58,9 +57,11 @@ func (j *Journal) read(dst []byte, id uint64) (sealed []byte, err error) {
 // leave ends reading a segment; the last reader removes it if it was retired.
 func (j *Journal) leave(s *segment) error {
 	j.mu.Lock()
-	defer j.mu.Unlock()
 	s.readers--
-	return s.removeIfUnread()
+	j.doomIfUnread(s)
+	doomed := j.takeDoomed()
+	j.mu.Unlock()
+	return j.removeFiles(doomed)
 }
 
 // Replay calls visit for every entry that is not forgotten, in the order of
@@ -93,12 +94,12 @@ func (j *Journal) replaySegment(s *segment, visit func(EntryID, []byte) error) (
 	j.mu.Lock()
 	slots := slices.Clone(s.slots)
 	j.mu.Unlock()
-	file, err := os.Open(s.path)
+	file, err := j.disk.OpenReader(s.path)
 	if err != nil {
 		return fmt.Errorf("cache: replaying journal: %w", err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	reader := frameReader{input: bufio.NewReaderSize(file, replayBuffer)}
+	reader := frameReader{input: bufio.NewReaderSize(file, bufferFor(slots))}
 	for _, entry := range slots {
 		if entry.forgotten() {
 			continue
@@ -120,9 +121,18 @@ func (j *Journal) replaySegment(s *segment, visit func(EntryID, []byte) error) (
 	return nil
 }
 
+// bufferFor is how large a buffer it takes to read slots.
+func bufferFor(slots []slot) int {
+	end := 0
+	for _, entry := range slots {
+		end = max(end, int(entry.offset)+frameHeaderSize+entry.length())
+	}
+	return min(end, replayBuffer)
+}
+
 // frameReader reads the frames of slots that ascend.
 type frameReader struct {
-	file   *os.File // where skipTo is used
+	file   FileReader // where skipTo is used
 	input  *bufio.Reader
 	offset int64
 	buffer []byte

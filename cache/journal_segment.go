@@ -1,11 +1,8 @@
 package cache
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"runtime"
 	"sort"
 )
 
@@ -13,45 +10,10 @@ import (
 // inside reserved space changes no file size, which makes syncing it cheaper.
 const reserveStep = 1 << 20
 
-// segmentFile is what the journal asks of a file; tests make it fail.
-type segmentFile interface {
-	WriteAt(data []byte, offset int64) (int, error)
-	Sync() error // the data and what is needed to read it
-	Reserve(offset, length int64) error
-	Truncate(size int64) error
-	Close() error
-}
-
-func openSegmentFile(path string) (segmentFile, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
-	if err != nil {
-		return nil, err
-	}
-	return &dataFile{File: file, descriptor: file.Fd()}, nil
-}
-
-// dataFile is a segmentFile on the disk; Sync and Reserve differ by system.
-type dataFile struct {
-	*os.File
-	descriptor uintptr // os.File.Fd would ask for it again at each sync
-}
-
 const segmentSuffix = ".journal"
 
 func segmentPath(folder string, first uint64) string {
 	return filepath.Join(folder, fmt.Sprintf("%016x%s", first, segmentSuffix))
-}
-
-// syncFolder makes names durable. Windows has no such thing, and needs none.
-func syncFolder(folder string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	file, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	return errors.Join(file.Sync(), file.Close())
 }
 
 // slot is where an entry stands in its segment: 16 bytes.
@@ -80,7 +42,7 @@ type segment struct {
 	readers int
 	retired bool // to be removed when nobody reads it
 
-	file     segmentFile // open in the last segment only
+	file     SegmentFile // open in the last segment only
 	reserved int64
 }
 

@@ -255,7 +255,7 @@ func TestRecordsDamageFoundLater(t *testing.T) {
 func TestRecordsNewerVersion(t *testing.T) {
 	folder := t.TempDir()
 	c := mustOpen(t, folder, Options{})
-	_, err := c.Records().writer.Exec(`PRAGMA user_version = 99`)
+	_, err := c.Records().store.(*sqliteStore).writer.Exec(`PRAGMA user_version = 99`)
 	if err = errors.Join(err, c.Close()); err != nil {
 		t.Fatal(err)
 	}
