@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -93,7 +94,7 @@ type Cache struct {
 // damage in the journal is counted in its Stats; neither fails Open.
 func Open(folder string, options Options) (*Cache, error) {
 	options = options.withDefaults()
-	if err := options.Disk.MakeFolder(folder); err != nil {
+	if err := makeFolder(options.Disk, folder); err != nil {
 		return nil, fmt.Errorf("cache: creating folder: %w", err)
 	}
 	lock, err := acquireLock(options.Disk, folder)
@@ -105,6 +106,33 @@ func Open(folder string, options Options) (*Cache, error) {
 		return nil, errors.Join(err, c.abandon())
 	}
 	return c, nil
+}
+
+// makeFolder makes the folder and its parents, and makes their names durable: a
+// journal is as lasting as the folder that it is in. Until format is written, a
+// process may have died before it came to that.
+func makeFolder(disk Disk, folder string) error {
+	fresh := []string{folder}
+	if _, err := disk.Stat(filepath.Join(folder, formatFile)); err == nil {
+		fresh = nil
+	}
+	for at := folder; filepath.Dir(at) != at; at = filepath.Dir(at) {
+		if _, err := disk.Stat(at); err == nil {
+			break
+		}
+		if at != folder {
+			fresh = append(fresh, at)
+		}
+	}
+	if err := disk.MakeFolder(folder); err != nil {
+		return err
+	}
+	for _, made := range fresh {
+		if err := disk.SyncFolder(filepath.Dir(made)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *Cache) open(folder string, options Options) error {
@@ -134,12 +162,20 @@ func checkFormat(disk Disk, folder string) (used bool, err error) {
 		return false, fmt.Errorf("cache: reading format: %w", err)
 	case string(text) == formatText:
 		return true, nil
-	case strings.HasPrefix(string(text), "dm3sync cache "):
+	case isNewer(string(text)):
 		return false, fmt.Errorf("cache: opening %s: %w", folder, ErrNewerVersion)
 	}
 	// Not a text that any version writes: a torn or damaged file, which the
 	// journal's own version bytes make up for.
 	return true, writeFormat(disk, folder, false)
+}
+
+// isNewer wants a whole line with a number: a torn one is of no version.
+func isNewer(text string) bool {
+	number, ours := strings.CutPrefix(text, "dm3sync cache ")
+	number, whole := strings.CutSuffix(number, "\n")
+	version, err := strconv.Atoi(number)
+	return ours && whole && err == nil && version > 1
 }
 
 func writeFormat(disk Disk, folder string, done bool) error {

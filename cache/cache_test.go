@@ -61,9 +61,14 @@ func TestOpenIsExclusive(t *testing.T) {
 
 func TestOpenFormat(t *testing.T) {
 	for text, want := range map[string]error{
-		formatText:          nil,
-		"":                  nil, // torn
-		"dm3sync cache 2\n": ErrNewerVersion,
+		formatText:             nil,
+		"":                     nil, // torn
+		"dm3sync cache ":       nil,
+		"dm3sync cache 1":      nil,
+		"dm3sync cache 2":      nil,
+		"dm3sync \x00ache 2\n": nil,
+		"dm3sync cache \x00\n": nil,
+		"dm3sync cache 2\n":    ErrNewerVersion,
 	} {
 		folder := t.TempDir()
 		if err := os.WriteFile(filepath.Join(folder, formatFile), []byte(text), fileMode); err != nil {

@@ -55,7 +55,7 @@ func scanSegment(data []byte, first uint64, complete bool) scan {
 	if complete && s.tail > 0 {
 		s.damaged++
 	}
-	if header != headerWhole && durable > 0 {
+	if header != headerWhole && durable > segmentHeaderSize { // the first frames are synced together with it
 		s.damaged++ // no acknowledged entry is gone, but it did not come from us
 	}
 	return s
