@@ -42,8 +42,8 @@ var only = map[string][]string{
 	"internal/webui":        {},                                          // embedded files
 }
 
-// testOnly lists packages that nothing but tests may import.
-var testOnly = []string{"sync/simtest", "internal/architecture", "internal/benchmark", "internal/acceptance"}
+// testOnly lists packages that nothing but tests may import, and other packages of this list.
+var testOnly = []string{"cache/cachetest", "sync/simtest", "internal/architecture", "internal/benchmark", "internal/acceptance"}
 
 func TestImportsRunDownwards(t *testing.T) {
 	report(t, checkImports(repositorySources(t)))
@@ -84,6 +84,9 @@ func TestImportRuleCanFail(t *testing.T) {
 		{"providers/dm3node", "internal/dm3api", 0},
 		{"providers/s3", "internal/dm3api", 1},
 		{"sync/engine", "sync/simtest", 1},
+		{"sync/engine", "cache/cachetest", 1},
+		{"cache", "cache/cachetest", 1},
+		{"sync/simtest", "cache/cachetest", 0},
 		{"internal/newcomer", "internal/container", 1},
 	}
 	for _, c := range cases {
@@ -121,10 +124,8 @@ func checkImports(sources []source) []string {
 
 // forbidden tells why one folder may not import another, or nothing.
 func forbidden(from, target string) string {
-	for _, folder := range testOnly {
-		if within(target, folder) {
-			return "only tests may"
-		}
+	if isTestOnly(target) && !isTestOnly(from) {
+		return "only tests may"
 	}
 	if layer(target) < layer(from) {
 		return "the arrow runs up"
@@ -139,6 +140,10 @@ func forbidden(from, target string) string {
 		}
 	}
 	return fmt.Sprintf("%s may import %v of this module", folder, allowed)
+}
+
+func isTestOnly(folder string) bool {
+	return slices.ContainsFunc(testOnly, func(name string) bool { return within(folder, name) })
 }
 
 // onlyOf returns the entry of only that is nearest to a folder.
