@@ -201,6 +201,10 @@ func (c *Cache) Blobs() *Blobs { return c.blobs }
 // damaged and began them anew, so that they must be filled from the provider.
 func (c *Cache) Rebuilt() bool { return c.records.rebuilt }
 
+// Unclean reports that the last run did not end in good order, so that records
+// and blobs may be older than what the journal has forgotten.
+func (c *Cache) Unclean() bool { return c.lock.unclean }
+
 // Close writes what is pending, closes all parts and gives the folder free. It
 // waits for calls that are under way. It may be called more than once.
 func (c *Cache) Close() error {

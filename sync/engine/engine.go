@@ -62,6 +62,7 @@ type Engine struct {
 	remains   []string         // objects of replaced states that another device's head names
 	gone      map[string]int64 // names of replaced states, by the look that saw it
 	stale     bool             // another device's head names one of those
+	behind    bool             // the cache may be older than what was shown before; until the first look
 	strayed   []string         // contacts that a pull found out of shape
 	problems  map[string]Problem
 	status    Status
@@ -78,6 +79,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		touched: make(map[string]bool), others: make(map[string]int64), dangling: make(map[string]int64), uncut: make(map[string]bool), suspects: make(map[string]int64),
 		heads: make(map[string]*liveHead), pending: make(map[string][]entry),
 		problems: make(map[string]Problem), gone: make(map[string]int64), changed: make(chan struct{}),
+		behind: o.Cache.Unclean() || o.Cache.Rebuilt(),
 	}
 	e.stopped, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	e.incarnation = e.randomName(8)

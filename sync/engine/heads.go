@@ -49,15 +49,13 @@ func (e *Engine) openHeads() error {
 		return err
 	}
 	for _, name := range names {
-		sealed, ok := e.o.Cache.Blobs().Get(e.headObject(name))
-		if !ok {
-			continue
+		if sealed, ok := e.o.Cache.Blobs().Get(e.headObject(name)); ok {
+			if head, err := e.openHead(sealed); err == nil {
+				e.adopt(name, int64(len(sealed)), head)
+				continue
+			}
 		}
-		head, err := e.openHead(sealed)
-		if err != nil {
-			continue
-		}
-		e.adopt(name, int64(len(sealed)), head)
+		e.behind = true
 	}
 	e.markShapeless()
 	return e.o.Cache.Records().Each("device", func(name string, _ []byte) error {

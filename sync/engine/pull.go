@@ -48,7 +48,13 @@ func (e *Engine) pull(ctx context.Context) (int, error) {
 		e.passes++
 		e.flushes = 0
 		e.watchGaps()
-		return read, e.settleVanished(ctx, shown, vanished)
+		if err := e.settleVanished(ctx, shown, vanished); err != nil {
+			return read, err
+		}
+		e.mu.Lock()
+		e.behind = false
+		e.mu.Unlock()
+		return read, nil
 	}
 	return read, fmt.Errorf("engine: pull: %w", errHeadsMove)
 }

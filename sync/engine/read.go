@@ -94,6 +94,9 @@ func (e *Engine) Messages(ctx context.Context, contact string, r Range) (Page, e
 // readRange reads a range from the states in use and the journal.
 func (e *Engine) readRange(ctx context.Context, contact string, r Range) (Page, error) {
 	// The journal first: what it forgets meanwhile is in the catalogue then.
+	e.mu.Lock()
+	behind := e.behind
+	e.mu.Unlock()
 	own, err := e.unconfirmed(contact, r)
 	if err != nil {
 		return Page{}, err
@@ -119,7 +122,17 @@ func (e *Engine) readRange(ctx context.Context, contact string, r Range) (Page, 
 		}
 	}
 	page.Messages = pick(parts, r)
+	page.doubt(behind)
 	return page, nil
+}
+
+// doubt marks a page that was read from a cache that may be older than what the
+// device has shown before.
+func (p *Page) doubt(behind bool) {
+	if behind {
+		p.Provisional = true
+		p.Reasons = append(p.Reasons, "this device did not end in good order and has not looked at the provider since; messages that it had uploaded may be missing")
+	}
 }
 
 // touching lists the states whose span meets the range, newest end first.
