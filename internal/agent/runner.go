@@ -172,6 +172,9 @@ func (r *runner) pass(ctx context.Context, t schedule.Trigger) error {
 	default:
 		log.Debug("pass found nothing to do")
 	}
+	if report.Pushed > 0 {
+		r.schedule.Look() // or, after a start or a failure, its confirmation would wait for the interval
+	}
 	if t.Scrub {
 		r.stamp()
 	}

@@ -137,6 +137,17 @@ func (s *Schedule) Notice() {
 	}
 }
 
+// Look says that the running pass, or the last one, wrote what only another look
+// can confirm: a full pass follows soon, as it does after every flush.
+func (s *Schedule) Look() {
+	s.mu.Lock()
+	if s.plan.look.IsZero() {
+		s.plan.look = time.Now().Add(lookAfter * s.options.Idle)
+	}
+	s.mu.Unlock()
+	s.signal()
+}
+
 // Kick makes a full pass run at once, or right after the running one, whatever
 // the waiting time after a failure. A pause stays a pause.
 func (s *Schedule) Kick() {

@@ -114,6 +114,19 @@ func TestAppends(t *testing.T) {
 		r.sleep(20 * time.Second)
 		r.want("0s full kick", "10s flush append")
 	})
+	bubble(t, "a full pass that wrote something is looked after, too", Options{}, func(_ *testing.T, r *rig) {
+		r.sleep(10 * time.Second)
+		r.Look()
+		r.sleep(time.Second)
+		r.Look()
+		r.sleep(20 * time.Second)
+		r.set(nil, 5*time.Second)
+		r.Kick()
+		r.sleep(time.Second)
+		r.Look() // by the pass itself
+		r.sleep(20 * time.Second)
+		r.want("0s full start", "20s full look", "31s full kick", "42s full look")
+	})
 	bubble(t, "a full pass takes the appends along", Options{Interval: 10 * time.Second}, func(_ *testing.T, r *rig) {
 		r.sleep(9 * time.Second)
 		r.Appended()
