@@ -160,13 +160,16 @@ func (e *Engine) setDirty(dirty bool) error {
 	if e.dirty == dirty {
 		return nil
 	}
-	e.dirty = dirty
-	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
+	err := e.o.Cache.Records().Update(func(tx *cache.Tx) error {
 		if dirty {
 			return e.putRecord(tx, "meta", "dirty", nil)
 		}
 		return tx.Delete("meta", "dirty")
 	})
+	if err == nil { // else the note is not there, as on a full disk, and must be tried again
+		e.dirty = dirty
+	}
+	return err
 }
 
 // openDirty finds out whether the last run ended between objects and head.
