@@ -151,15 +151,18 @@ func (e *Engine) resolveChunk(ctx context.Context, out *outgoing, contact string
 	if found := out.news.Conversations[contact].Chunk(chunk.Identifier); found != nil {
 		left = append(left, found.States...)
 	}
-	replaced, err := e.outlived(ctx, contact, chunk.Identifier, left, gone)
-	if err != nil {
-		return err
-	}
-	if !replaced {
-		for _, state := range gone {
-			e.problem(Problem{Kind: "missing", Object: prefix + state.Name, Contact: contact, Detail: "the provider no longer has this object and nothing that is there replaces it"})
+	for _, state := range gone {
+		elsewhere, err := e.outlived(ctx, out, contact, state, gone)
+		if err != nil {
+			return err
 		}
-		return nil
+		if !elsewhere {
+			e.problem(Problem{Kind: "missing", Object: prefix + state.Name, Contact: contact, Detail: "the provider no longer has this object and nothing that is there replaces it"})
+			return nil
+		}
+	}
+	if len(left) == 0 {
+		return e.writeChunk(ctx, out, &container.Chunk{Contact: contact, Identifier: chunk.Identifier}, gone)
 	}
 	heir := left[0]
 	heir.Replaces = distinct(slices.Concat(heir.Replaces, names(gone)))
@@ -174,43 +177,48 @@ func (e *Engine) resolveChunk(ctx context.Context, out *outgoing, contact string
 	return nil
 }
 
-// outlived tells whether the states that are left show all that was in those
-// that are gone: one of them names them as replaced, or the base misses nothing.
-func (e *Engine) outlived(ctx context.Context, contact string, identifier container.ChunkIdentifier, left, gone []reconcile.State) (bool, error) {
-	if len(left) == 0 {
-		return false, nil
+// outlived tells whether what is there shows as many items as a gone state held,
+// in its time, whichever chunk they stand in, and misses none there that this
+// device ever saw. A state is removed only in favour of one that holds what it
+// held, and items move between chunks; so it was replaced then, and the head that
+// says so came to nobody's notice, or left the name out.
+func (e *Engine) outlived(ctx context.Context, out *outgoing, contact string, state reconcile.State, gone []reconcile.State) (bool, error) {
+	conversation := e.snapshot(contact)
+	if added := out.news.Conversations[contact]; added != nil {
+		united := reconcile.Catalogue{Conversations: map[string]*reconcile.Conversation{contact: conversation}}
+		united.Unite(&reconcile.Catalogue{Conversations: map[string]*reconcile.Conversation{contact: added}})
 	}
 	shown := make(map[container.MessageHash]bool)
-	named := make(map[string]bool)
-	for _, state := range left {
-		chunk, _, err := e.chunkState(ctx, contact, identifier, state)
-		if unusable(err) {
-			return false, nil // being replaced as well; the next look tells more
-		}
+	var bases []known
+	for _, chunk := range conversation.Chunks {
+		base, err := e.base(e.chunkKey(contact, chunk.Identifier))
 		if err != nil {
 			return false, err
 		}
-		for _, item := range itemsOf(chunk) {
-			shown[item.hash] = true
+		bases = append(bases, base...)
+		for _, other := range chunk.States {
+			isGone := slices.ContainsFunc(gone, func(g reconcile.State) bool { return g.Name == other.Name })
+			if isGone || other.First > state.Last || other.Last < state.First {
+				continue
+			}
+			content, _, err := e.chunkState(ctx, contact, chunk.Identifier, other)
+			if unusable(err) {
+				continue // it shows nothing
+			}
+			if err != nil {
+				return false, err
+			}
+			for _, item := range itemsOf(content) {
+				if item.timestamp >= state.First && item.timestamp <= state.Last {
+					shown[item.hash] = true
+				}
+			}
 		}
-		for _, name := range chunk.Replaces {
-			named[name] = true
-		}
 	}
-	unnamed := slices.ContainsFunc(gone, func(s reconcile.State) bool { return !named[s.Name] })
-	if !unnamed {
-		return true, nil
-	}
-	base, err := e.base(e.chunkKey(contact, identifier))
-	if err != nil || len(base) == 0 {
-		return false, err
-	}
-	var items int64
-	for _, state := range gone {
-		items = max(items, state.Items)
-	}
-	lost := slices.ContainsFunc(base, func(item known) bool { return !shown[item.hash] })
-	return !lost && int64(len(shown)) >= items, nil
+	lost := slices.ContainsFunc(bases, func(item known) bool {
+		return item.flags&knownMissing == 0 && item.timestamp >= state.First && item.timestamp <= state.Last && !shown[item.hash]
+	})
+	return !lost && int64(len(shown)) >= state.Items, nil
 }
 
 // resolveList writes the list of a conversation anew when a state of it is

@@ -79,11 +79,10 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		touched: make(map[string]bool), others: make(map[string]int64), dangling: make(map[string]int64), uncut: make(map[string]bool), suspects: make(map[string]int64),
 		heads: make(map[string]*liveHead), pending: make(map[string][]entry),
 		problems: make(map[string]Problem), gone: make(map[string]int64), changed: make(chan struct{}),
-		behind: o.Cache.Unclean() || o.Cache.Rebuilt(),
 	}
 	e.stopped, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	e.incarnation = e.randomName(8)
-	steps := []func() error{e.openDevice, e.openStatus, e.openDirty, e.openHeads, e.openJournal, e.checkLimit}
+	steps := []func() error{e.openDevice, e.openStatus, e.openBehind, e.openDirty, e.openHeads, e.openJournal, e.checkLimit}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			e.stop()

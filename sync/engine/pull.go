@@ -51,10 +51,7 @@ func (e *Engine) pull(ctx context.Context) (int, error) {
 		if err := e.settleVanished(ctx, shown, vanished); err != nil {
 			return read, err
 		}
-		e.mu.Lock()
-		e.behind = false
-		e.mu.Unlock()
-		return read, nil
+		return read, e.caughtUp()
 	}
 	return read, fmt.Errorf("engine: pull: %w", errHeadsMove)
 }

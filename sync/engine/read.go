@@ -126,15 +126,6 @@ func (e *Engine) readRange(ctx context.Context, contact string, r Range) (Page, 
 	return page, nil
 }
 
-// doubt marks a page that was read from a cache that may be older than what the
-// device has shown before.
-func (p *Page) doubt(behind bool) {
-	if behind {
-		p.Provisional = true
-		p.Reasons = append(p.Reasons, "this device did not end in good order and has not looked at the provider since; messages that it had uploaded may be missing")
-	}
-}
-
 // touching lists the states whose span meets the range, newest end first.
 func (e *Engine) touching(contact string, r Range) []wanted {
 	conversation := e.snapshot(contact)

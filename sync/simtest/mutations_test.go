@@ -1,0 +1,3 @@
+package simtest
+
+func mutations() []mutation { return nil }
