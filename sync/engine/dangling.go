@@ -128,8 +128,8 @@ func (e *Engine) mend(ctx context.Context, kind container.Kind, key container.Ke
 
 // resolveChunk decides what became of gone states of one chunk.
 func (e *Engine) resolveChunk(ctx context.Context, out *outgoing, contact string, chunk reconcile.Chunk, gone []reconcile.State) error {
-	if len(gone) == 0 {
-		return nil
+	if len(gone) == 0 || e.o.Store.Properties().Carried {
+		return nil // carried files come late; heads there name all that was replaced
 	}
 	key := e.chunkKey(contact, chunk.Identifier)
 	prefix := string(key) + "/"

@@ -26,6 +26,8 @@ type Engine struct {
 	headsKey    container.Key
 	device      string
 	incarnation string
+	own         map[string]bool // incarnations of this device; guarded by mu
+	kept        bool            // the present one is noted
 	flight      singleflight.Group
 	turn        chan struct{} // held by the one who runs a pass
 	background  sync.WaitGroup
@@ -82,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e.stopped, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	e.incarnation = e.randomName(8)
-	steps := []func() error{e.openDevice, e.openStatus, e.openBehind, e.openDirty, e.openHeads, e.openJournal, e.checkLimit}
+	steps := []func() error{e.openDevice, e.openIncarnations, e.openStatus, e.openBehind, e.openDirty, e.openHeads, e.openJournal, e.checkLimit}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			e.stop()

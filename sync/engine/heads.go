@@ -33,8 +33,9 @@ func (h *liveHead) stands(incarnation string, sequence int64) bool {
 	})
 }
 
-// errNotShown is a read-back that did not find what was just acknowledged.
-var errNotShown = errors.New("the provider acknowledged an object and does not show it whole")
+// errNotShown is a read-back that did not find what was just acknowledged. The
+// next pass goes on: another device may have absorbed a head already.
+var errNotShown = fmt.Errorf("the provider acknowledged an object and does not show it whole: %w", providers.ErrTransient)
 
 func (e *Engine) headObject(name string) string { return string(e.headsKey) + "/" + name }
 
@@ -181,6 +182,9 @@ func (e *Engine) writeHead(ctx context.Context, news *reconcile.Catalogue, bodie
 		return body, nil
 	}, forget)
 	if err != nil {
+		return "", err
+	}
+	if err := e.keepIncarnation(); err != nil {
 		return "", err
 	}
 	e.sequence++ // even a failed put may have happened: never use the name again

@@ -245,6 +245,11 @@ func (e *Engine) takeHead(name string, sealed []byte) error {
 	for _, kind := range []string{"newer", "other key", "damaged", "swapped"} {
 		e.healed(kind, e.headObject(name))
 	}
+	if e.isClone(head) {
+		if err := e.rename(); err != nil {
+			return err
+		}
+	}
 	if err := errors.Join(e.keepHead(name, sealed), e.meet(head.Device)); err != nil {
 		return err
 	}

@@ -134,25 +134,46 @@ func (e *Engine) removeReceived(ctx context.Context) error {
 	waiting := e.received
 	e.received = nil
 	e.mu.Unlock()
-	for _, r := range waiting {
-		object := string(r.key) + "/" + r.state.Name
-		err := e.reread(ctx, r.kind, r.key, object, r.state.Size)
-		if unusable(err) {
-			if _, _, _, used := e.inUse(object); used { // else its heir names all that it replaced
-				e.mu.Lock()
-				e.received = append(e.received, r) // not here yet
-				e.mu.Unlock()
-			}
-			continue
-		}
+	for i, r := range waiting {
+		again, err := e.removeReplaced(ctx, r)
 		if err != nil {
-			return fmt.Errorf("engine: look for %s: %w", object, err)
+			again = append(again, waiting[i+1:]...)
 		}
-		if err := e.o.Store.Delete(ctx, prefixed(string(r.key), r.state.Replaces)...); err != nil {
-			return fmt.Errorf("engine: remove what %s replaces: %w", object, err)
+		e.mu.Lock()
+		e.received = append(e.received, again...)
+		e.mu.Unlock()
+		if err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// removeReplaced removes what one received state replaces. It returns the state
+// again when it, or what tells whether its predecessors may go, is not here yet.
+func (e *Engine) removeReplaced(ctx context.Context, r received) (again []received, err error) {
+	object := string(r.key) + "/" + r.state.Name
+	err = e.reread(ctx, r.kind, r.key, object, r.state.Size)
+	if unusable(err) {
+		if _, _, _, used := e.inUse(object); used { // else its heir names all that it replaced
+			return []received{r}, nil
+		}
+		return nil, nil
+	}
+	if err != nil {
+		return []received{r}, fmt.Errorf("engine: look for %s: %w", object, err)
+	}
+	idle, waits, err := e.sift(ctx, prefixed(string(r.key), r.state.Replaces))
+	if err == nil {
+		err = e.o.Store.Delete(ctx, idle...)
+	}
+	if err != nil {
+		return []received{r}, fmt.Errorf("engine: remove what %s replaces: %w", object, err)
+	}
+	if waits {
+		return []received{r}, nil
+	}
+	return nil, nil
 }
 
 // receive notes what another device's head says about replaced states. The

@@ -138,7 +138,7 @@ func (e *Engine) adoptUnnamed(ctx context.Context, objects []string) error {
 	if err := e.publish(ctx, out); err != nil {
 		return err
 	}
-	return e.remove(ctx, leftover)
+	return e.removeNamed(ctx, leftover)
 }
 
 func (e *Engine) isReplaced(object string) bool {

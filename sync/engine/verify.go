@@ -289,7 +289,7 @@ func (v *verifier) orphans(ctx context.Context) error {
 		switch {
 		case isAny(err, seal.ErrOtherKey, seal.ErrDamaged) && !v.isDebris(object, sealed, err):
 			v.found.Foreign++
-		case err == nil && v.o.Store.Properties().Carried && v.superseded(found):
+		case err == nil && v.o.Store.Properties().Carried && v.isLeftover(ctx, object, found):
 			v.found.Leftovers++
 		case err != nil:
 			v.report("damaged", object, "", "no head names this object and it can't be read: %v", err)
@@ -298,4 +298,11 @@ func (v *verifier) orphans(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// isLeftover tells whether a carried folder still has what was replaced.
+func (v *verifier) isLeftover(ctx context.Context, object string, found identified) bool {
+	_, found.state.Name, _ = strings.Cut(object, "/")
+	held, err := v.held(ctx, found)
+	return err == nil && held
 }

@@ -32,6 +32,8 @@ type fate struct {
 	contact   string
 	timestamp int64
 	text      []byte // as written first
+	whole     []byte // what all that was acknowledged of it joins to
+	loose     bool   // some of it was not acknowledged, or is excused
 	acked     bool   // acknowledged by some device, and not excused since
 	removed   bool   // a removal was acknowledged, and not excused since
 	unsure    bool   // a removal may or may not have been kept
@@ -147,7 +149,7 @@ func (d *device) excuse() {
 	messages, tombstones := d.unconfirmed()
 	for _, hash := range messages {
 		if fate := d.account.fates[hash]; fate != nil {
-			fate.acked = false
+			fate.acked, fate.loose = false, true
 		}
 	}
 	for _, hash := range tombstones {
@@ -193,14 +195,25 @@ func (d *device) append(items ...engine.Item) {
 			d.account.fates[item.Envelope.Hash] = f
 			d.account.order = append(d.account.order, item.Envelope.Hash)
 		}
-		if err == nil {
-			f.acked = true
-			d.knows[item.Envelope.Hash] = true
+		if err != nil {
+			f.loose = true
+			continue
 		}
+		f.acked = true
+		f.whole = joined(f.whole, item.Envelope)
+		d.knows[item.Envelope.Hash] = true
 	}
 	if err != nil && !d.view.dead {
 		d.world.fail("device %d: append: %v", d.id, err)
 	}
+}
+
+// joined joins an envelope to what others of the same message have joined to.
+func joined(whole []byte, envelope container.Envelope) []byte {
+	if whole == nil {
+		return envelope.JSON
+	}
+	return container.Join(container.Envelope{Hash: envelope.Hash, JSON: whole}, envelope).JSON
 }
 
 func (d *device) remove(hashes ...container.MessageHash) {
@@ -286,11 +299,16 @@ func (d *device) check(what string) {
 			back++
 		case f.acked && !f.removed && !f.unsure && !there:
 			missing++
+			w.log(fmt.Sprintf("missing: %s %d", f.contact, f.timestamp))
 		}
 	}
 	for hash, text := range holds {
-		if d.account.fates[hash] == nil {
+		f := d.account.fates[hash]
+		switch {
+		case f == nil:
 			strange++
+		case f.acked && !f.loose && string(text) != string(f.whole):
+			w.fail("%s: a message of %d is not what its parts join to", what, f.timestamp)
 		}
 		if other, seen := w.texts[hash]; seen && string(other) != string(text) {
 			w.fail("%s: a message reads otherwise than on another device", what)

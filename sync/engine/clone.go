@@ -1,0 +1,57 @@
+package engine
+
+import (
+	"github.com/dm3sync/dm3sync/cache"
+	"github.com/dm3sync/dm3sync/internal/container"
+)
+
+// A cache that was copied, or put back from a backup, makes two devices of one
+// name. No head's name is used twice, since incarnations are drawn at each start;
+// but each would take the other for itself, and in a carried folder remove what
+// the other has not received. So a device remembers its incarnations, and one
+// that meets a head of its own name and of an incarnation that was never its own
+// takes another name, for good. Whoever was right to keep it does the same when it
+// meets the other one; nothing is lost by that but the name.
+
+// openIncarnations reads which incarnations were this device's.
+func (e *Engine) openIncarnations() error {
+	e.own = map[string]bool{e.incarnation: true}
+	return e.o.Cache.Records().Each("incarnation", func(name string, _ []byte) error {
+		e.own[name] = true
+		return nil
+	})
+}
+
+// keepIncarnation notes, before the first head of this run, whose it is.
+func (e *Engine) keepIncarnation() error {
+	if e.kept {
+		return nil
+	}
+	err := e.o.Cache.Records().Update(func(tx *cache.Tx) error { return e.putRecord(tx, "incarnation", e.incarnation, nil) })
+	e.kept = err == nil
+	return err
+}
+
+// isClone tells whether a head was written by a copy of this device.
+func (e *Engine) isClone(head *container.Head) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return head.Device == e.device && !e.own[head.Incarnation]
+}
+
+// rename gives this device another name. The old one counts as another device's
+// from now on.
+func (e *Engine) rename() error {
+	name := e.randomName(10)
+	e.mu.Lock()
+	old := e.device
+	e.device = name
+	e.mu.Unlock()
+	e.o.Log.Info("another device has this one's name, as after copying its cache; this one took a new name")
+	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
+		if err := e.putRecord(tx, "device", old, nil); err != nil {
+			return err
+		}
+		return e.putRecord(tx, "meta", "device", []byte(name))
+	})
+}

@@ -1,0 +1,141 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dm3sync/dm3sync/internal/container"
+	"github.com/dm3sync/dm3sync/sync/reconcile"
+)
+
+// An object that a state in use names as replaced may go. Who replaced it read it
+// for that, but a name can also stand there because the object was missing and
+// what was left seemed to show all that was in it; and a place that withheld it
+// can show it again. So whoever removes what another one named reads it first:
+// what is nowhere else is written again, under a new name, in its favour.
+
+// sift reads objects that states in use name as replaced, and rescues what they
+// alone hold. idle are those that may go; waits tells that for another one this
+// can't be said yet, since not all that is in use can be read.
+func (e *Engine) sift(ctx context.Context, objects []string) (idle []string, waits bool, err error) {
+	out, groupContext := e.newOutgoing(ctx)
+	for _, object := range objects {
+		sealed, err := e.o.Store.Get(ctx, object)
+		if absent(err) {
+			continue
+		}
+		if err != nil {
+			return nil, false, out.fail(fmt.Errorf("engine: read %s: %w", object, err))
+		}
+		key, name, _ := strings.Cut(object, "/")
+		found, err := e.identify(container.Key(key), sealed)
+		if e.isDebris(object, sealed, err) {
+			if err := e.sweepDebris(ctx, object, sealed); err != nil {
+				return nil, false, out.fail(err)
+			}
+			continue
+		}
+		if err != nil {
+			continue // a newer program's, perhaps
+		}
+		found.state.Name = name
+		held, err := e.held(ctx, found)
+		switch {
+		case unusable(err):
+			waits = true
+			continue
+		case err == nil && held:
+			idle = append(idle, object)
+			continue
+		case err == nil:
+			err = e.rescue(groupContext, out, found)
+		}
+		if err != nil {
+			return nil, false, out.fail(err)
+		}
+	}
+	return idle, waits, e.publish(ctx, out)
+}
+
+// removeNamed removes what sift says may go.
+func (e *Engine) removeNamed(ctx context.Context, objects []string) error {
+	idle, _, err := e.sift(ctx, objects)
+	if err != nil {
+		return err
+	}
+	return e.remove(ctx, idle)
+}
+
+// rescue stages what a state holds as a new state that replaces it.
+func (e *Engine) rescue(ctx context.Context, out *outgoing, found identified) error {
+	switch {
+	case found.chunk != nil:
+		if err := e.listAdopted(out, found); err != nil {
+			return err
+		}
+		e.touched[found.contact] = true
+		return e.writeChunk(ctx, out, found.chunk, []reconcile.State{found.state})
+	case found.list != nil:
+		return e.stageLists(out, found.contact, found.list.Chunks, false)
+	}
+	out.contacts = append(out.contacts, found.root.Names...)
+	return nil
+}
+
+// held tells whether all that a state holds is in states in use: its items, as
+// they are or removed, in chunks; its identifiers and names in the catalogue.
+func (e *Engine) held(ctx context.Context, found identified) (bool, error) {
+	switch {
+	case found.chunk != nil:
+		return e.itemsHeld(ctx, found)
+	case found.list != nil:
+		conversation := e.snapshot(found.contact)
+		return !slices.ContainsFunc(found.list.Chunks, func(identifier container.ChunkIdentifier) bool {
+			return conversation.Chunk(identifier) == nil
+		}), nil
+	}
+	contacts := e.contacts()
+	return !slices.ContainsFunc(found.root.Names, func(name string) bool { return !slices.Contains(contacts, name) }), nil
+}
+
+// itemsHeld reads the states of a conversation that reach into the time of a
+// chunk's items and looks for these. It fails where one can't be read.
+func (e *Engine) itemsHeld(ctx context.Context, found identified) (bool, error) {
+	conversation := e.snapshot(found.contact)
+	if conversation == nil {
+		return len(found.chunk.Messages)+len(found.chunk.Tombstones) == 0, nil
+	}
+	var parts []*container.Chunk
+	for _, chunk := range conversation.Chunks {
+		for _, state := range chunk.States {
+			if state.Name == found.state.Name || state.First > found.state.Last || state.Last < found.state.First {
+				continue
+			}
+			part, _, err := e.chunkState(ctx, found.contact, chunk.Identifier, state)
+			if err != nil {
+				return false, err
+			}
+			parts = append(parts, part)
+		}
+	}
+	union := container.UnionChunk(parts...)
+	removed := make(map[container.MessageHash]bool, len(union.Tombstones))
+	for _, tombstone := range union.Tombstones {
+		removed[tombstone.Hash] = true
+	}
+	shown := make(map[container.MessageHash]container.Envelope, len(union.Messages))
+	for _, message := range union.Messages {
+		shown[message.Hash] = message
+	}
+	for _, message := range found.chunk.Messages {
+		have, there := shown[message.Hash]
+		whole := there && bytes.Equal(container.Join(have, message).JSON, have.JSON)
+		if !removed[message.Hash] && !whole {
+			return false, nil
+		}
+	}
+	return !slices.ContainsFunc(found.chunk.Tombstones, func(t container.Tombstone) bool { return !removed[t.Hash] }), nil
+}
