@@ -22,6 +22,7 @@ type batch struct {
 	data    []byte
 	slots   []slot
 	sync    bool // holds more than forgets
+	unsure  bool // a sync failed, so the disk may have nothing behind durable
 
 	led     bool          // somebody writes it, or will
 	callers int           // who joined
@@ -239,6 +240,7 @@ func (j *Journal) write(b *batch) error {
 	begin := time.Now()
 	err := s.file.Sync()
 	j.patience = patience(time.Since(begin))
+	b.unsure = err != nil
 	return err
 }
 
@@ -319,6 +321,10 @@ func (j *Journal) failed(b *batch) {
 	}
 	j.bytes -= int64(len(b.data))
 	s := b.segment
+	if b.unsure && !b.create {
+		j.bytes -= s.end - b.durable
+		s.end, s.dirty = b.durable, false
+	}
 	if j.target == s {
 		j.target = nil
 	}
@@ -329,14 +335,28 @@ func (j *Journal) failed(b *batch) {
 	}
 }
 
-// giveUp closes the file of a segment whose write failed, without mu.
+// giveUp closes the file of a segment whose write failed, without mu. It tries to
+// put the failed write out of the way for good, since with a newer segment behind
+// it a tail would count as damage. The failure is reported already, and a disk
+// that fails at this too leaves no more than such a tail. After a failed sync
+// nobody knows what the disk has of the forgets before it, so they go as well.
 func (j *Journal) giveUp(b *batch) {
 	s := b.segment
 	if s.file == nil {
 		return
 	}
-	_ = s.finish() // the failure is reported already; a tail that stays is found at open
+	file := s.file
+	s.file = nil
 	if b.create {
-		_ = removeFile(j.disk, s.path)
+		_, _, _ = file.Close(), removeFile(j.disk, s.path), j.disk.SyncFolder(j.folder)
+		return
 	}
+	if !b.unsure {
+		b.unsure = errors.Join(file.Truncate(s.end), file.Sync()) != nil
+	}
+	if b.unsure {
+		_, _ = file.WriteAt(segmentHeader(s.first), 0) // perhaps nothing was synced before
+		_, _ = file.Truncate(b.durable), file.Sync()
+	}
+	_ = file.Close()
 }
