@@ -11,6 +11,9 @@
 // providers. It imports the standard library, modernc.org/sqlite and
 // github.com/gofrs/flock, and no other package of this module.
 //
+// Everything is asked of a Disk: that of the system, or one that tests bring, as
+// in cachetest.
+//
 // Layout of the folder:
 //
 //	format            version of this layout
