@@ -257,11 +257,13 @@ func (w *world) swap(s *server) {
 // what must hold then.
 func (w *world) finish() {
 	w.quiet()
-	for round := range 5 {
+	// A device that is gone, or has another name now, counts as active for eight
+	// looks of the others; only then somebody else does its part.
+	for round := range 14 {
 		for _, d := range w.devices {
 			if !d.gone {
 				w.tasks(func() {
-					d.pass(engine.Work{Settle: true, Scrub: round == 1 || round == 2})
+					d.pass(engine.Work{Settle: round < 4 || round > 11, Scrub: round == 1 || round == 2})
 					if d.Status().State == "blocked" { // as its user does, who was told
 						d.pass(engine.Work{Settle: true, Restore: true})
 					}
