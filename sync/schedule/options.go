@@ -14,7 +14,7 @@ type Options struct {
 	Scrub      time.Duration // between scrubs; default 24 h
 	FirstScrub time.Duration // from the start to the first scrub; default Scrub
 	Retry      time.Duration // wait after the first failure, doubled after each further; default 5 s
-	RetryLimit time.Duration // longest wait after a failure; default 5 min
+	RetryLimit time.Duration // longest wait after a failure; default 5 min, never more than Interval
 	Tick       time.Duration // how often sleep of the machine is looked for; default 30 s
 
 	// Wait is the least time to wait after err, because the provider said so;
@@ -49,6 +49,7 @@ func (o Options) withDefaults() Options {
 			*d.value = d.standard
 		}
 	}
+	o.RetryLimit = min(o.RetryLimit, o.Interval) // when the fault is over, one interval must do
 	if o.FirstScrub <= 0 {
 		o.FirstScrub = o.Scrub
 	}
@@ -69,11 +70,11 @@ func (o Options) vary(d time.Duration) time.Duration {
 	return d + time.Duration(o.Jitter*(2*o.Random()-1)*float64(d))
 }
 
-// backoff is the wait after that many failures in a row.
+// backoff is the wait after that many failures in a row, with jitter and all not above RetryLimit.
 func (o Options) backoff(failures int) time.Duration {
 	wait := o.Retry
 	for i := 1; i < failures && wait < o.RetryLimit; i++ {
 		wait *= 2
 	}
-	return o.vary(min(wait, o.RetryLimit))
+	return min(o.vary(min(wait, o.RetryLimit)), o.RetryLimit)
 }

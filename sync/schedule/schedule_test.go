@@ -198,6 +198,16 @@ func TestFailures(t *testing.T) {
 		r.sleep(10 * time.Second)
 		r.want("1m42s flush append", "1m47s full retry")
 	})
+	long := Options{Jitter: 0.5, Random: func() float64 { return 0.9 }}
+	bubble(t, "no wait is longer than the interval", long, func(_ *testing.T, r *rig) {
+		r.set(errPass, 0)
+		r.Kick()
+		r.sleep(4 * time.Minute)
+		r.set(nil, 0)
+		r.sleep(time.Minute)
+		r.want("0s full start", "0s full kick", "7s full retry", "21s full retry", "49s full retry",
+			"1m45s full retry", "2m45s full retry", "3m45s full retry", "4m45s full retry")
+	})
 	bubble(t, "appends and notices do not shorten the wait", Options{}, func(_ *testing.T, r *rig) {
 		r.want("0s full start")
 		r.set(errPass, 0)
