@@ -24,6 +24,8 @@ func newTransport(o *Options) (*http.Transport, error) {
 		IdleConnTimeout:     90 * time.Second,
 		ForceAttemptHTTP2:   true,
 		DisableCompression:  true, // objects are sealed, and sizes must be those stored
+		// Else a dead HTTP/2 connection, which serves all requests, would outlive each of them.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
 	}
 	if o.Proxy != "" {
 		proxy, err := url.Parse(o.Proxy)
@@ -79,7 +81,10 @@ type watchdog struct {
 // watch returns a context for one request; stop must be called when it is done with.
 func (s *Store) watch(parent context.Context) (context.Context, *watchdog) {
 	ctx, end := context.WithCancelCause(parent)
-	return ctx, &watchdog{ctx: ctx, stall: s.stall, end: end, timer: time.AfterFunc(s.stall, func() { end(errStalled) })}
+	return ctx, &watchdog{ctx: ctx, stall: s.stall, end: end, timer: time.AfterFunc(s.stall, func() {
+		s.transport.CloseIdleConnections() // they died with this one, as after sleep; the next try must not wait for each
+		end(errStalled)
+	})}
 }
 
 func (w *watchdog) stop() {
