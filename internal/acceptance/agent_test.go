@@ -38,9 +38,15 @@ type machine struct {
 	log     *os.File
 }
 
-// newMachine writes the configuration with init when it is the first one in base; all machines there share it, and the
-// folder that is their place, as they would share a drive.
+// newMachine is newMachineAt on a folder in base, as machines share a drive.
 func newMachine(t *testing.T, program, base, name string) *machine {
+	t.Helper()
+	return newMachineAt(t, program, base, name, []string{"--folder", placeFolder(base)})
+}
+
+// newMachineAt writes the configuration with init, whose flags say where the place is, when it is the first machine in base;
+// all machines there share it. The environment changes single settings. When the test fails, the machine's log is shown.
+func newMachineAt(t *testing.T, program, base, name string, place []string, environ ...string) *machine {
 	t.Helper()
 	m := &machine{t: t, program: program, data: filepath.Join(base, name)}
 	for _, entry := range os.Environ() {
@@ -50,13 +56,19 @@ func newMachine(t *testing.T, program, base, name string) *machine {
 	}
 	m.environ = append(m.environ, "HOME="+base, "DM3SYNC_CONFIG="+filepath.Join(base, "config.toml"), "DM3SYNC_DATA="+m.data,
 		"DM3SYNC_ACCOUNT_1_SCHEDULE_IDLE=20ms", "DM3SYNC_ACCOUNT_1_SCHEDULE_LONGEST=100ms", "DM3SYNC_ACCOUNT_1_SCHEDULE_INTERVAL=300ms")
+	m.environ = append(m.environ, environ...) // of two values the later one counts
 	var err error
 	if m.log, err = os.Create(filepath.Join(base, name+".log")); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { m.log.Close() })
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("log of %s:\n%s", name, m.logged(64<<10))
+		}
+		m.log.Close()
+	})
 	if _, err := os.Stat(filepath.Join(base, "config.toml")); err != nil {
-		m.run("init", "--new-wallet", "--name", account, "--secret-file", filepath.Join(base, "wallet.key"), "--folder", placeFolder(base))
+		m.run(append([]string{"init", "--new-wallet", "--name", account, "--secret-file", filepath.Join(base, "wallet.key")}, place...)...)
 	}
 	return m
 }
@@ -125,7 +137,7 @@ func (p *process) client() *api.Client {
 			return client
 		}
 	}
-	p.t.Fatalf("the agent does not open the account: %v\n%s", err, p.logged())
+	p.t.Fatalf("the agent does not open the account: %v", err)
 	return nil
 }
 
@@ -138,14 +150,15 @@ func (p *process) stop() {
 	late := time.AfterFunc(stopWait, p.kill)
 	defer late.Stop()
 	if err := p.wait(); err != nil {
-		p.t.Errorf("the agent ended with: %v\n%s", err, p.logged())
+		p.t.Errorf("the agent ended with: %v", err)
 	}
 }
 
-func (m *machine) logged() string {
+// logged is the end of the log, of at most that many bytes.
+func (m *machine) logged(most int) string {
 	text, err := os.ReadFile(m.log.Name())
 	if err != nil {
 		return err.Error()
 	}
-	return string(text[max(0, len(text)-4000):])
+	return string(text[max(0, len(text)-most):])
 }
