@@ -15,6 +15,7 @@ import (
 
 	"github.com/dm3sync/dm3sync/internal/api"
 	"github.com/dm3sync/dm3sync/internal/container"
+	"github.com/dm3sync/dm3sync/sync/engine"
 )
 
 const (
@@ -88,6 +89,10 @@ func TestChaos(t *testing.T) {
 		c.agentKills, c.serverKills, c.recoveries[len(c.recoveries)/2], c.recoveries[len(c.recoveries)*19/20], slices.Max(c.recoveries))
 	t.Logf("faults: %v", c.faults)
 	c.wantHealthy()
+	// What failed passes wrote, and no head names, is for the daily scrub.
+	if _, err := c.client.Sync(t.Context(), "", engine.Work{Scrub: true}, nil); err != nil {
+		t.Fatalf("scrub: %v", err)
+	}
 	c.agent.stop()
 	finish(t, c.desktop)
 	c.compare(t, c.newMachine(base, "laptop"))
@@ -177,7 +182,7 @@ func (c *chaos) recover(round int, kind string, ended time.Time) time.Duration {
 		ctx, cancel := context.WithTimeout(c.t.Context(), time.Second)
 		status, err = c.client.Account("").Status(ctx)
 		cancel()
-		if err == nil && status.Open && status.Pending == 0 && status.LastError == "" {
+		if err == nil && delivered(status) {
 			return time.Since(ended)
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -206,3 +211,6 @@ func (c *chaos) wantHealthy() {
 func (c *chaos) between(least, most time.Duration) time.Duration {
 	return least + time.Duration(c.fate.Int64N(int64(most-least)))
 }
+
+// delivered: everything is at the place for sure, and the last pass was good.
+func delivered(s api.AccountStatus) bool { return s.Open && s.Pending == 0 && s.LastError == "" }
