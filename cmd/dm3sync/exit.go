@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"github.com/dm3sync/dm3sync/cache"
 	"github.com/dm3sync/dm3sync/internal/agent"
@@ -87,6 +88,8 @@ func wayOut(err error) string {
 		{providers.ErrQuota, "make room at the provider; nothing is lost: what waits stays in the journal"},
 		{providers.ErrRateLimited, "wait, or set provider.parallel lower; nothing is lost: what waits stays in the journal"},
 		{providers.ErrTransient, "try again later, or run `dm3sync check`; nothing is lost: what waits stays in the journal"},
+		{syscall.ENOSPC, "the disk that holds the data folder is full; make room there; nothing that was acknowledged is lost, and a running agent goes on by itself"},
+		{syscall.EROFS, "the disk that holds the data folder can't be written; mount it anew and restart the agent; nothing that was acknowledged is lost"},
 		{seal.ErrOtherKey, "what lies there was sealed with another key; check [account.secret], and that provider and prefix belong to this account"},
 		{seal.ErrNewerVersion, "what lies there was written by a newer dm3sync; update this one"},
 		{seal.ErrFormNotAllowed, "what lies there has the dm3 form; set seal = \"dm3\" if this account shares it with other clients"},

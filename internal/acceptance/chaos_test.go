@@ -89,12 +89,7 @@ func TestChaos(t *testing.T) {
 		c.agentKills, c.serverKills, c.recoveries[len(c.recoveries)/2], c.recoveries[len(c.recoveries)*19/20], slices.Max(c.recoveries))
 	t.Logf("faults: %v", c.faults)
 	c.wantHealthy()
-	// What failed passes wrote, and no head names, is for the daily scrub.
-	if _, err := c.client.Sync(t.Context(), "", engine.Work{Scrub: true}, nil); err != nil {
-		t.Fatalf("scrub: %v", err)
-	}
-	c.agent.stop()
-	finish(t, c.desktop)
+	c.finish()
 	c.compare(t, c.newMachine(base, "laptop"))
 	wantNothingPlain(t, base, c.ledger)
 }
@@ -205,6 +200,16 @@ func (c *chaos) wantHealthy() {
 		c.t.Errorf("status at the end: %+v, %v", status, err)
 	}
 	wantNoProblems(c.t, "status at the end", status.Problems)
+}
+
+// finish ends the agent after the scrub that comes every day: what failed passes wrote, and no head names, is its work.
+func (c *chaos) finish() {
+	c.t.Helper()
+	if _, err := c.client.Sync(c.t.Context(), "", engine.Work{Scrub: true}, nil); err != nil {
+		c.t.Fatalf("scrub: %v", err)
+	}
+	c.agent.stop()
+	finish(c.t, c.desktop)
 }
 
 // between is a random time.

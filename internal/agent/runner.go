@@ -70,6 +70,7 @@ func newRunner(account config.Account, o Options) *runner {
 		Scrub:      time.Duration(s.Scrub),
 		FirstScrub: firstScrub(r.stampFile(), time.Duration(s.Scrub), o.Now()),
 		Wait:       rateLimitWait,
+		Wall:       o.Now,
 	})
 	return r
 }

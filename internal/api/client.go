@@ -47,6 +47,9 @@ func Dial(socket string) (*Client, error) {
 	defer cancel()
 	if _, err := c.Status(ctx); err != nil {
 		_ = c.Close()
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("api: an agent listens on %s but gives no answer; if it is suspended, let it go on, else end it: %w", socket, err)
+		}
 		return nil, err
 	}
 	return c, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"syscall"
 
 	"github.com/dm3sync/dm3sync/cache"
 	"github.com/dm3sync/dm3sync/internal/history"
@@ -52,6 +53,8 @@ var sentinels = []sentinel{
 	{"rate-limited", providers.ErrRateLimited, http.StatusBadGateway},
 	{"transient", providers.ErrTransient, http.StatusBadGateway},
 	{"not-found", providers.ErrNotFound, http.StatusBadGateway},
+	{"disk-full", syscall.ENOSPC, http.StatusInsufficientStorage}, // of this machine, where no word above says otherwise
+	{"disk-read-only", syscall.EROFS, http.StatusServiceUnavailable},
 	{"canceled", context.Canceled, http.StatusServiceUnavailable},
 	{"deadline", context.DeadlineExceeded, http.StatusGatewayTimeout},
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -296,6 +297,33 @@ func TestWakingUp(t *testing.T) {
 		mu.Unlock()
 		r.sleep(60 * time.Second)
 		r.want()
+	})
+}
+
+// A clock that jumps about costs a pass for each jump forward, and holds none up.
+func TestClockJumps(t *testing.T) {
+	var ahead atomic.Int64
+	wall := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	const week, decades = 7 * 24 * time.Hour, 30 * 365 * 24 * time.Hour
+	bubble(t, "a week asleep, then back to the seventies, then right again", Options{Interval: 10 * time.Minute, Wall: wall}, func(_ *testing.T, r *rig) {
+		r.sleep(40 * time.Second)
+		ahead.Store(int64(week))
+		r.sleep(60 * time.Second)
+		ahead.Store(-int64(decades))
+		r.sleep(60 * time.Second)
+		r.Appended() // the wrong time keeps nothing waiting
+		r.sleep(60 * time.Second)
+		ahead.Store(0)
+		r.sleep(40 * time.Minute)
+		r.want("0s full start", "1m0s full wake", "2m42s flush append", "2m52s full look", "3m52s full wake",
+			"13m52s full interval", "23m52s full interval", "33m52s full interval")
+	})
+	bubble(t, "jumping all the time", Options{Interval: 10 * time.Minute, Wall: wall}, func(_ *testing.T, r *rig) {
+		for i := range 12 {
+			ahead.Store(int64(i%2) * int64(week))
+			r.sleep(30 * time.Second)
+		}
+		r.want("0s full start", "1m0s full wake", "2m0s full wake", "3m0s full wake", "4m0s full wake", "5m0s full wake", "6m0s full wake")
 	})
 }
 
