@@ -25,6 +25,9 @@ const (
 	longDown   = 2 * time.Minute
 	shortest   = 200 * time.Millisecond // of other faults
 	longest    = 2 * time.Second
+	everyWhole = 10 // one fault in so many lasts until whole passes fail, which a request's own repetitions prevent for 8 s
+	leastWhole = 8 * time.Second
+	mostWhole  = 20 * time.Second
 
 	// chaosInterval is the agent's interval, and the longest time that it may do nothing after a fault has ended: its
 	// waits after failures are not longer, nor are those before it repeats a single request (6 s).
@@ -73,14 +76,18 @@ func TestChaos(t *testing.T) {
 		if len(order) == 0 { // each kind as often as any other
 			order = c.fate.Perm(len(kinds))
 		}
-		f := kinds[order[0]]
-		long := full() && round%everyLong == everyLong/2
-		if long {
-			f = fault{"down for minutes", func() { c.network.down() }, func() { c.network.reset() }}
-		} else {
+		f, lasts := kinds[order[0]], c.between(shortest, longest)
+		switch {
+		case full() && round%everyLong == everyLong/2:
+			f = fault{"network down for minutes", func() { c.network.down() }, func() { c.network.reset() }}
+			lasts = longDown
+		case round%everyWhole == everyWhole-1:
+			lasts = c.between(leastWhole, mostWhole)
+			fallthrough
+		default:
 			order = order[1:]
 		}
-		c.round(round, f, long)
+		c.round(round, f, lasts)
 	}
 	t.Logf("%d rounds in %.0f s: %d batches, %d messages acknowledged, %d offered, %d appends without an answer",
 		rounds, time.Since(started).Seconds(), c.batches, c.acknowledged, len(c.offered), c.refused)
@@ -126,34 +133,26 @@ func (c *chaos) newMachine(base, name string) *machine {
 func (c *chaos) startAgent() { c.agent = c.desktop.start() }
 
 // round lets one fault happen while messages are appended, and waits until the agent has got over it.
-func (c *chaos) round(number int, f fault, long bool) {
+func (c *chaos) round(number int, f fault, lasts time.Duration) {
 	c.t.Helper()
 	c.faults[f.kind]++
 	ctx, cancel := context.WithCancel(c.t.Context())
 	var feeding sync.WaitGroup
-	feeding.Go(func() { c.feedUntil(ctx, long) })
+	feeding.Go(func() { c.feedUntil(ctx, max(50*time.Millisecond, lasts/100)) })
 	time.Sleep(c.between(0, shortest)) // the fault may hit a pass or a rest
 	f.begin()
-	if long {
-		time.Sleep(longDown)
-	} else {
-		time.Sleep(c.between(shortest, longest))
-	}
+	time.Sleep(lasts)
 	cancel()
 	f.end()
 	ended := time.Now()
 	feeding.Wait()
 	took := c.recover(number, f.kind, ended)
-	c.t.Logf("round %d: %s, recovered after %v", number, f.kind, took.Round(time.Millisecond))
+	c.t.Logf("round %d: %s for %.1f s, recovered after %v", number, f.kind, lasts.Seconds(), took.Round(time.Millisecond))
 	c.recoveries = append(c.recoveries, took.Round(time.Millisecond))
 }
 
 // feedUntil appends until ctx ends; what was begun then gets its answer.
-func (c *chaos) feedUntil(ctx context.Context, long bool) {
-	pause := 50 * time.Millisecond
-	if long {
-		pause = time.Second
-	}
+func (c *chaos) feedUntil(ctx context.Context, pause time.Duration) {
 	for ctx.Err() == nil {
 		waiting, cancel := context.WithTimeout(c.t.Context(), offerWait)
 		err := c.offer(waiting, c.t, c.client)

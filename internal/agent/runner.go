@@ -21,7 +21,8 @@ import (
 
 const (
 	// openRetry and openRetryLimit bound the waits between attempts to open an
-	// account whose secret or cache is not available.
+	// account whose secret or cache is not available; nor are they longer than
+	// its interval.
 	openRetry      = time.Second
 	openRetryLimit = time.Minute
 
@@ -110,7 +111,8 @@ func (r *runner) run(ctx context.Context) {
 
 // open opens the account, however long it takes. It returns nil when ctx ends.
 func (r *runner) open(ctx context.Context) *Account {
-	for wait := openRetry; ; wait = min(2*wait, openRetryLimit) {
+	limit := max(openRetry, min(openRetryLimit, time.Duration(r.config.Schedule.Interval)))
+	for wait := openRetry; ; wait = min(2*wait, limit) {
 		o := r.options.AccountOptions
 		o.Log = r.log
 		account, err := OpenAccount(ctx, r.config, o)
