@@ -14,6 +14,7 @@ import (
 // server was started anew meanwhile. It needs no hand to go on. (That the schedule notices a long sleep is TestClockJumps
 // there: a frozen process looks the same to it, but for the time that the test would take.)
 func TestAsleep(t *testing.T) {
+	t.Parallel()
 	base, err := os.MkdirTemp("", "dm3") // t.TempDir can be too long for a socket
 	if err != nil {
 		t.Fatal(err)

@@ -59,6 +59,7 @@ type chaos struct {
 // TestChaos: a real agent on a real MinIO through a network that breaks, and both are killed and frozen on the way. What was
 // acknowledged is never lost, and when a fault is over, the agent gets everything there by itself, within one interval.
 func TestChaos(t *testing.T) {
+	t.Parallel()
 	base, err := os.MkdirTemp("", "dm3") // t.TempDir can be too long for a socket
 	if err != nil {
 		t.Fatal(err)

@@ -73,6 +73,7 @@ func (d *desk) scrub(client *api.Client) {
 // TestFullDisk: the disk below the data folder is full. Appends are refused, reading goes on, a start goes as far as it can,
 // and when there is room again, all goes on by itself.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	data := filepath.Join(d.base, "desktop")
 	tmpfs(t, data, "8m")
@@ -114,6 +115,7 @@ func TestFullDisk(t *testing.T) {
 // TestFullPlace: the disk of the provider's folder is full. Messages wait, the status says why, and they go when there is
 // room.
 func TestFullPlace(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	tmpfs(t, placeFolder(d.base), "8m")
 	desktop := d.newMachine("desktop")
@@ -142,6 +144,7 @@ func TestFullPlace(t *testing.T) {
 
 // TestReadOnlyPlace: the provider's folder can't be written for a while.
 func TestReadOnlyPlace(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	tmpfs(t, placeFolder(d.base), "64m")
 	desktop := d.newMachine("desktop")
@@ -177,6 +180,7 @@ func remountUntil(t *testing.T, folder, option string) {
 // TestReadOnlyDisk: the disk below the data folder turns read-only while the agent runs, as a broken ext4 does, and then is
 // so when the next one starts. Such a disk has to be unmounted and mounted anew, so that agent has to end.
 func TestReadOnlyDisk(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	data, image := filepath.Join(d.base, "desktop"), filepath.Join(d.base, "disk.img")
 	if err := os.WriteFile(image, nil, 0o600); err != nil {

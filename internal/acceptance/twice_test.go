@@ -15,6 +15,7 @@ const inUse = 6
 // TestTwoAgents: a second agent on the same data folder ends with a sentence, the first goes on, and the other verbs go
 // through it; also when both are started at once.
 func TestTwoAgents(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	desktop := d.newMachine("desktop")
 	agent := desktop.start()
