@@ -71,7 +71,12 @@ type ledger struct {
 // feed appends until the agent is gone.
 func (l *ledger) feed(t *testing.T, client *api.Client) {
 	t.Helper()
-	for l.offer(t.Context(), t, client) == nil {
+	var err error
+	for err == nil {
+		err = l.offer(t.Context(), t, client)
+	}
+	if refusal := (*api.Error)(nil); errors.As(err, &refusal) {
+		t.Errorf("an agent that was not gone yet refused an append: %v", err)
 	}
 }
 
