@@ -46,6 +46,7 @@ var sentinels = []sentinel{
 	{"in-use", cache.ErrInUse, http.StatusConflict},
 	{"blocked", engine.ErrBlocked, http.StatusConflict},
 	{"too-large", engine.ErrTooLarge, http.StatusRequestEntityTooLarge},
+	{"no-conversation", engine.ErrNoConversation, http.StatusNotFound},
 	{"limit", engine.ErrLimit, http.StatusConflict},
 	{"unauthorised", providers.ErrUnauthorised, http.StatusBadGateway},
 	{"quota", providers.ErrQuota, http.StatusBadGateway},
