@@ -20,7 +20,7 @@ import (
 
 const (
 	unspeakable = "the word that must go"
-	chatter     = 300 // messages around it
+	chatter     = 300             // messages around it
 	trashWait   = 6 * time.Minute // MinIO empties its trash for the first time five minutes after its start
 )
 

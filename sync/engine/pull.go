@@ -183,6 +183,10 @@ func (e *Engine) checkRoot(ctx context.Context, shown map[string]bool, vanished 
 			return fmt.Errorf("engine: look for head: %w", err)
 		}
 	}
+	// All that is known may have been absorbed since a listing that lags.
+	if again, err := e.listHeads(ctx); err != nil || len(again) > 0 {
+		return err
+	}
 	e.problem(Problem{Kind: "blocked", Object: "root", Detail: "the provider shows nothing of this account any more"})
 	return fmt.Errorf("%w: the provider shows nothing of this account, though this device wrote there before; "+
 		"check that it is the right place and that it is mounted; to write there again what this device holds, run: dm3sync sync --restore", ErrBlocked)

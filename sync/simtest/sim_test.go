@@ -117,7 +117,9 @@ func (w *world) run() {
 		case 0, 1, 2, 3:
 			w.append(d)
 		case 4:
-			w.remove(d)
+			for range 1 + w.random.IntN(4) {
+				w.remove(d)
+			}
 		case 5, 6, 7:
 			w.pass(d, engine.Work{Flush: w.random.IntN(2) == 0})
 		case 8:
@@ -234,6 +236,7 @@ func (w *world) finish() {
 	}
 	w.pass(fresh, engine.Work{Settle: true})
 	w.check("a fresh device", fresh)
+	w.wantPurged()
 	found, err := fresh.Verify(context.Background())
 	if err != nil {
 		w.t.Fatal(err)
