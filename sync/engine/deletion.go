@@ -146,11 +146,11 @@ func (e *Engine) studyState(head *container.Head, contact string, identifier con
 	}
 	plain, err := e.o.Sealer.OpenBody(nil, head.Body(ref))
 	if err != nil {
-		return nil //nolint:nilerr // whoever reads the state says so
+		return nil // whoever reads the state says so
 	}
 	chunk, err := container.DecodeChunk(plain)
 	if err != nil {
-		return nil //nolint:nilerr // likewise
+		return nil // likewise
 	}
 	chunk.Identifier, chunk.Messages = identifier, nil
 	e.mu.Lock()

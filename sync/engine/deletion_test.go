@@ -308,4 +308,3 @@ func TestHide(t *testing.T) {
 	}
 	one.wantClean()
 }
-

@@ -8,8 +8,14 @@ import "slices"
 // do. Messages outside the time of all tombstones, such as new ones, are left
 // alone, so that an old deletion never makes anything be written again.
 func Purge(states []State) []State {
-	picked := make([]bool, len(states))
+	var picked []bool
 	for i := range states {
+		if states[i].Tombstones == 0 {
+			continue // nearly all: a chunk may have thousands of states inside heads
+		}
+		if picked == nil {
+			picked = make([]bool, len(states))
+		}
 		for j := range states {
 			if i != j && meets(&states[i], &states[j]) {
 				picked[i], picked[j] = true, true
@@ -17,7 +23,7 @@ func Purge(states []State) []State {
 		}
 	}
 	var out []State
-	for i := range states {
+	for i := range picked {
 		if picked[i] {
 			out = append(out, states[i])
 		}
