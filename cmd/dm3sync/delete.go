@@ -78,7 +78,7 @@ func (p *program) selection(name string, hashes []string, flags *deleteFlags) (s
 		s.Hashes = append(s.Hashes, hash)
 	}
 	r, err := p.parseTimes(flags.from, flags.to)
-	s.From, s.To = r.From, r.To
+	s.From, s.To, s.All = r.From, r.To, flags.conversation
 	return s, err
 }
 

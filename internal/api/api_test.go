@@ -267,7 +267,7 @@ func TestWrongRequests(t *testing.T) {
 		{"POST", "/v1/delete", "", 400},
 		{"POST", "/v1/delete", `{"hashes":["0x12"]}`, 400},
 		{"POST", "/v1/delete", `{"from":-1}`, 400},
-		{"POST", "/v1/delete", `{"contact":"b"}`, 200},
+		{"POST", "/v1/delete", `{"contact":"b","all":true}`, 200},
 		{"GET", "/v1/conversations?account=nobody.eth", "", 404},
 	} {
 		request, err := http.NewRequestWithContext(t.Context(), c.method, "http://agent"+c.path, strings.NewReader(c.body))

@@ -39,6 +39,7 @@ var sentinels = []sentinel{
 	{"no-account", ErrNoAccount, http.StatusNotFound},
 	{"not-ready", ErrNotReady, http.StatusServiceUnavailable},
 	{"request", ErrRequest, http.StatusBadRequest},
+	{"selection", history.ErrSelection, http.StatusBadRequest},
 	{"name", history.ErrName, http.StatusBadRequest},
 	{"journal-full", cache.ErrJournalFull, http.StatusInsufficientStorage},
 	{"closed", cache.ErrClosed, http.StatusServiceUnavailable},

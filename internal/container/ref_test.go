@@ -42,3 +42,25 @@ func TestDescribe(t *testing.T) {
 		}
 	}
 }
+
+// TestRefText holds the text of references: what there is nothing to say about
+// is not written.
+func TestRefText(t *testing.T) {
+	for _, c := range []struct {
+		ref  StateRef
+		want string
+	}{
+		{StateRef{Name: "a", First: 1, Last: 2, Items: 3, Size: 4}, `["a",1,2,3,4]`},
+		{StateRef{Name: "a", First: 1, Last: 2, Items: 3, Size: 4, Replaces: []string{"b"}}, `["a",1,2,3,4,["b"]]`},
+		{StateRef{Name: "a", First: 1, Last: 2, Items: 3, Size: 4, Offset: 5, Length: 6}, `["a",1,2,3,4,[],5,6]`},
+		{StateRef{Name: "a", First: 1, Last: 9, Items: 3, Size: 4, Tombstones: 2, TombstoneFirst: 7, TombstoneLast: 8}, `["a",1,9,3,4,[],0,0,2,7,8]`},
+	} {
+		if got := string(c.ref.append(nil)); got != c.want {
+			t.Errorf("%s, want %s", got, c.want)
+		}
+	}
+	talk := HeadConversation{Contact: "b", Hidden: 3}
+	if got, want := string(talk.append(nil)), `{"chunks":[],"contact":"b","hidden":3,"states":[]}`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}

@@ -15,13 +15,14 @@ import (
 const pageMessages = 512
 
 // Selection names messages of one conversation: those with the given Hashes, or,
-// without any, all From up to, not including, To (Unix milliseconds, To 0 is no
-// end).
+// without any, those From up to, not including, To (Unix milliseconds, To 0 is no
+// end), or All.
 type Selection struct {
 	Contact string                  `json:"contact"`
 	Hashes  []container.MessageHash `json:"hashes,omitempty"`
 	From    int64                   `json:"from,omitempty"`
 	To      int64                   `json:"to,omitempty"`
+	All     bool                    `json:"all,omitempty"`
 	// DryRun counts and changes nothing.
 	DryRun bool `json:"dry_run,omitempty"`
 }
@@ -43,11 +44,15 @@ type Deletion struct {
 // Delete deletes messages for ever, on all devices. It is durable when it
 // returns; after an error, what had been deleted before it stays so. Memory is
 // bounded by a page of messages and the hashes that were named. A contact that
-// cannot be normalised is an error that matches [ErrName].
+// cannot be normalised is an error that matches [ErrName], a selection that names
+// nothing one that matches [ErrSelection].
 func (h *History) Delete(ctx context.Context, s Selection) (Deletion, error) {
 	contact, err := identity.Normalize(s.Contact)
 	if err != nil || contact == "" {
 		return Deletion{}, fmt.Errorf("history: reading the contact: %w", ErrName)
+	}
+	if len(s.Hashes) == 0 && s.From == 0 && s.To == 0 && !s.All {
+		return Deletion{}, fmt.Errorf("history: deleting: %w", ErrSelection)
 	}
 	s.Contact = contact
 	d := &deleter{ctx: ctx, history: h, selection: s, wanted: make(map[container.MessageHash]bool)}

@@ -77,11 +77,11 @@ func TestDeleteRange(t *testing.T) {
 		selection  Selection
 		want       Deletion
 	}{
-		{"one", []int{5}, Selection{}, Deletion{Messages: 1, First: 5, Last: 5}},
-		{"none", nil, Selection{}, Deletion{}},
-		{"many pages", spread(3000, 3), Selection{}, Deletion{Messages: 3000, First: 1000, Last: 1999}},
-		{"one timestamp", spread(1500, 1500), Selection{}, Deletion{Messages: 1500, First: 1000, Last: 1000}},
-		{"a page, exactly", spread(512, 1), Selection{}, Deletion{Messages: 512, First: 1000, Last: 1511}},
+		{"one", []int{5}, Selection{All: true}, Deletion{Messages: 1, First: 5, Last: 5}},
+		{"none", nil, Selection{All: true}, Deletion{}},
+		{"many pages", spread(3000, 3), Selection{All: true}, Deletion{Messages: 3000, First: 1000, Last: 1999}},
+		{"one timestamp", spread(1500, 1500), Selection{All: true}, Deletion{Messages: 1500, First: 1000, Last: 1000}},
+		{"a page, exactly", spread(512, 1), Selection{All: true}, Deletion{Messages: 512, First: 1000, Last: 1511}},
 		{"a range", spread(3000, 3), Selection{From: 1100, To: 1900}, Deletion{Messages: 2400, First: 1100, Last: 1899}},
 		{"from", spread(30, 3), Selection{From: 1009}, Deletion{Messages: 3, First: 1009, Last: 1009}},
 	} {
@@ -127,11 +127,14 @@ func TestDeleteFails(t *testing.T) {
 	fake := newShelf(t, 5)
 	fake.page = engine.Page{Provisional: true, Reasons: []string{"why"}}
 	h := New(fake, []string{"alice.eth"})
-	if got, err := h.Delete(t.Context(), Selection{Contact: "bob.eth"}); err != nil || !got.Provisional || len(got.Reasons) != 1 {
+	if got, err := h.Delete(t.Context(), Selection{Contact: "bob.eth", All: true}); err != nil || !got.Provisional || len(got.Reasons) != 1 {
 		t.Errorf("provisional: %+v, %v", got, err)
 	}
-	if _, err := h.Delete(t.Context(), Selection{Contact: "-bob.eth"}); !errors.Is(err, ErrName) {
+	if _, err := h.Delete(t.Context(), Selection{Contact: "-bob.eth", All: true}); !errors.Is(err, ErrName) {
 		t.Errorf("no name: %v", err)
+	}
+	if _, err := h.Delete(t.Context(), Selection{Contact: "bob.eth"}); !errors.Is(err, ErrSelection) {
+		t.Errorf("nothing selected: %v", err)
 	}
 	if err := h.Hide(t.Context(), "", true); !errors.Is(err, ErrName) {
 		t.Errorf("no name: %v", err)
@@ -140,7 +143,7 @@ func TestDeleteFails(t *testing.T) {
 		t.Errorf("hide: %q, %v", fake.asked, err)
 	}
 	fake.fail = errors.New("disk")
-	if _, err := h.Delete(t.Context(), Selection{Contact: "bob.eth"}); !errors.Is(err, fake.fail) {
+	if _, err := h.Delete(t.Context(), Selection{Contact: "bob.eth", All: true}); !errors.Is(err, fake.fail) {
 		t.Errorf("disk: %v", err)
 	}
 }

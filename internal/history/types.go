@@ -54,6 +54,9 @@ type Engine interface {
 	Changed() <-chan struct{}
 }
 
+// ErrSelection is a deletion that does not say of what.
+var ErrSelection = errors.New("the selection names no messages")
+
 // AppendOptions says how lines are taken.
 type AppendOptions struct {
 	// Contact, when not empty, is the conversation that every envelope goes to;

@@ -134,15 +134,8 @@ func (e *Engine) study(head *container.Head) error {
 
 func (e *Engine) studyState(head *container.Head, contact string, identifier container.ChunkIdentifier, ref *container.StateRef) error {
 	if ref.Length == 0 {
-		for _, object := range prefixed(string(e.chunkKey(contact, identifier)), ref.Replaces) {
-			if !e.o.Cache.Blobs().Has(object) || e.isRetained(object) {
-				continue
-			}
-			if err := e.o.Cache.Blobs().Remove(object); err != nil {
-				return err
-			}
-		}
-		return nil
+		objects := prefixed(string(e.chunkKey(contact, identifier)), ref.Replaces)
+		return e.dropCopies(slices.DeleteFunc(objects, func(object string) bool { return !e.o.Cache.Blobs().Has(object) }))
 	}
 	plain, err := e.o.Sealer.OpenBody(nil, head.Body(ref))
 	if err != nil {

@@ -205,6 +205,26 @@ func TestDeletedConversation(t *testing.T) {
 	one.wantClean()
 }
 
+// TestDeletedConversationOfManyChunks empties a conversation whose closed chunks
+// are compacted before any purge looks at them.
+func TestDeletedConversationOfManyChunks(t *testing.T) {
+	place := memory.New(nil)
+	one := newDevice(t, place, func(o *engine.Options) { o.Inline, o.ChunkLimit = 1, 6000 })
+	items := many(60, 1, 60)
+	one.append(items...)
+	one.settle()
+	one.remove(items...)
+	one.settle()
+	listed, names := roots(t, place)
+	if len(listed) > 0 || !slices.Equal(names, []string{"friend0.eth"}) || len(one.lists()) > 0 {
+		t.Errorf("the root lists %v, names %v; listed here are %v", listed, names, one.lists())
+	}
+	if left := holding(t, place, "says"); len(left) > 0 {
+		t.Errorf("%d objects hold deleted messages", len(left))
+	}
+	one.wantClean()
+}
+
 // roots unites what the states of the root say, in objects and in heads.
 func roots(t *testing.T, place providers.Store) (conversations, names []string) {
 	t.Helper()

@@ -51,6 +51,7 @@ type Engine struct {
 
 	purgeSince map[container.Key]time.Time // chunks with deleted messages, by when that was seen first
 	purged     map[string]int64            // replacements that left out deleted messages, by look
+	lighter    map[string]bool             // contacts whose chunks lost messages: is any left?
 
 	mu        sync.Mutex // guards all below; held briefly, never during I/O
 	catalogue reconcile.Catalogue
@@ -83,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		o: o, headsKey: container.HeadsKey(o.Root), turn: make(chan struct{}, 1),
 		touched: make(map[string]bool), others: make(map[string]int64), dangling: make(map[string]int64), uncut: make(map[string]bool), suspects: make(map[string]int64),
 		heads: make(map[string]*liveHead), pending: make(map[string][]entry),
-		purges: make(map[string]bool), purgeSince: make(map[container.Key]time.Time), purged: make(map[string]int64),
+		purges: make(map[string]bool), purgeSince: make(map[container.Key]time.Time), purged: make(map[string]int64), lighter: make(map[string]bool),
 		problems: make(map[string]Problem), gone: make(map[string]int64), changed: make(chan struct{}),
 	}
 	e.stopped, e.stop = context.WithCancel(context.WithoutCancel(ctx))

@@ -103,13 +103,14 @@ func (e *Engine) graceOver(key container.Key) (bool, error) {
 }
 
 // purge writes the chunks anew whose grace time is over, so that no object at
-// the provider holds their deleted messages.
+// the provider holds their deleted messages, and the root when it lists a
+// conversation that has none left.
 func (e *Engine) purge(ctx context.Context, report *Report) error {
 	for contact := range e.touched {
 		e.notePurge(contact)
 	}
 	due, err := e.duePurges()
-	if err != nil || len(due) == 0 {
+	if err != nil {
 		return err
 	}
 	out, groupContext := e.newOutgoing(ctx)
@@ -125,7 +126,7 @@ func (e *Engine) purge(ctx context.Context, report *Report) error {
 		return err
 	}
 	report.Compacted += out.written
-	return e.delist(ctx, report, due)
+	return e.delist(ctx, report)
 }
 
 // purgeChunk stages the state that takes the place of those to be purged.
@@ -145,10 +146,11 @@ func (e *Engine) purgeChunk(ctx context.Context, out *outgoing, p purgeable) err
 	return e.writeChunk(ctx, out, union, picked)
 }
 
-// delist writes the root anew when it lists a conversation that has no message
-// any more.
-func (e *Engine) delist(ctx context.Context, report *Report, purged []purgeable) error {
-	if !slices.ContainsFunc(purged, func(p purgeable) bool { return e.isEmptied(p.contact) }) {
+// delist writes the root anew when it lists a conversation that has lost its
+// last message.
+func (e *Engine) delist(ctx context.Context, report *Report) error {
+	maps.DeleteFunc(e.lighter, func(contact string, _ bool) bool { return !e.isEmptied(contact) })
+	if len(e.lighter) == 0 {
 		return nil
 	}
 	e.mu.Lock()
@@ -158,17 +160,17 @@ func (e *Engine) delist(ctx context.Context, report *Report, purged []purgeable)
 	if err != nil {
 		return e.dangles("", err)
 	}
-	if !slices.ContainsFunc(root.Conversations, e.isEmptied) {
-		return nil
+	if slices.ContainsFunc(root.Conversations, e.isEmptied) {
+		out, _ := e.newOutgoing(ctx)
+		if err := e.replaceRoot(out, root, states); err != nil {
+			return err
+		}
+		if err := e.publish(ctx, out); err != nil {
+			return err
+		}
+		report.Compacted += out.written
 	}
-	out, _ := e.newOutgoing(ctx)
-	if err := e.replaceRoot(out, root, states); err != nil {
-		return err
-	}
-	if err := e.publish(ctx, out); err != nil {
-		return err
-	}
-	report.Compacted += out.written
+	clear(e.lighter)
 	return nil
 }
 
@@ -206,15 +208,9 @@ func (e *Engine) forgetHeads() error {
 	if len(e.dropped) == 0 {
 		return nil
 	}
-	waiting, err := e.replacements()
+	kept, err := e.retainedObjects()
 	if err != nil {
 		return err
-	}
-	kept := make(map[string]bool)
-	for _, r := range waiting {
-		for _, old := range r.old {
-			kept[old] = true
-		}
 	}
 	for _, name := range e.dropped {
 		object := e.headObject(name)
@@ -233,8 +229,25 @@ func (e *Engine) forgetHeads() error {
 // one does not: other devices replaced them, and what they held may be deleted.
 func (e *Engine) forgetReplaced(before map[string]string) error {
 	after := e.namedObjects()
-	for object := range before {
-		if _, used := after[object]; used || !e.o.Cache.Blobs().Has(object) || e.isRetained(object) {
+	maps.DeleteFunc(before, func(object, _ string) bool {
+		_, used := after[object]
+		return used || !e.o.Cache.Blobs().Has(object)
+	})
+	return e.dropCopies(slices.Collect(maps.Keys(before)))
+}
+
+// dropCopies removes objects from the cache that no replacement of this device
+// keeps.
+func (e *Engine) dropCopies(objects []string) error {
+	if len(objects) == 0 {
+		return nil
+	}
+	kept, err := e.retainedObjects()
+	if err != nil {
+		return err
+	}
+	for _, object := range objects {
+		if kept[object] {
 			continue
 		}
 		if err := e.o.Cache.Blobs().Remove(object); err != nil {
@@ -244,10 +257,18 @@ func (e *Engine) forgetReplaced(before map[string]string) error {
 	return nil
 }
 
-// isRetained tells whether a replacement of this device keeps a body.
-func (e *Engine) isRetained(object string) bool {
+// retainedObjects are the replacements of this device that wait to be seen once
+// more, and what they keep.
+func (e *Engine) retainedObjects() (map[string]bool, error) {
 	waiting, err := e.replacements()
-	return err != nil || slices.ContainsFunc(waiting, func(r replacement) bool { return slices.Contains(r.old, object) })
+	kept := make(map[string]bool)
+	for _, r := range waiting {
+		kept[r.object] = true
+		for _, old := range r.old {
+			kept[old] = true
+		}
+	}
+	return kept, err
 }
 
 // clarify fetches, while deletions wait for their purge, the chunks of which
@@ -281,20 +302,16 @@ func (e *Engine) sweepCache() error {
 	if whole, err := e.seesAllHeads(); err != nil || !whole {
 		return err
 	}
-	keep := e.namedObjects()
-	waiting, err := e.replacements()
+	keep, err := e.retainedObjects()
 	if err != nil {
 		return err
 	}
-	for _, r := range waiting {
-		keep[r.object] = ""
-		for _, old := range r.old {
-			keep[old] = ""
-		}
+	for object := range e.namedObjects() {
+		keep[object] = true
 	}
 	e.mu.Lock()
 	for name := range e.heads {
-		keep[e.headObject(name)] = ""
+		keep[e.headObject(name)] = true
 	}
 	e.mu.Unlock()
 	return e.o.Cache.Blobs().Retain(maps.Keys(keep))

@@ -82,6 +82,7 @@ func (e *Engine) writeChunk(ctx context.Context, out *outgoing, chunk *container
 	object := string(key) + "/" + ref.Name
 	if len(replaced) > 0 && ref.Tombstones > 0 {
 		e.purged[object] = e.passes
+		e.lighter[chunk.Contact] = true
 	}
 	out.news.AddChunk(chunk.Contact, chunk.Identifier, reconcile.State{StateRef: ref})
 	out.replace(object, key, replaced)
