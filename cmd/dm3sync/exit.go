@@ -83,6 +83,7 @@ func wayOut(err error) string {
 		{cache.ErrInUse, "another dm3sync uses this account's data folder and does not answer on its socket; stop it, or wait until it has ended"},
 		{api.ErrNoAccount, "the running agent was started with another configuration; restart it"},
 		{api.ErrNotReady, "the agent goes on trying; `dm3sync status` says why"},
+		{engine.ErrNoConversation, "`dm3sync conversations --hidden` lists those there are; `dm3sync sync` looks for new ones"},
 		{cache.ErrJournalFull, "the messages that wait for the provider fill cache.journal_limit; run `dm3sync sync`, or raise the limit"},
 		{providers.ErrUnauthorised, "check the credentials of [account.provider]; nothing is lost: what waits stays in the journal"},
 		{providers.ErrQuota, "make room at the provider; nothing is lost: what waits stays in the journal"},

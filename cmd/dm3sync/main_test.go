@@ -47,7 +47,7 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": codeCommand, "waitfor": waitForCommand, "waitopen": waitOpenCommand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": codeCommand, "waitfor": waitForCommand, "waitopen": waitOpenCommand, "hash": hashCommand},
 	})
 }
 
@@ -91,6 +91,12 @@ func waitOpenCommand(ts *testscript.TestScript, _ bool, _ []string) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	ts.Fatalf("waited in vain for the accounts to open")
+}
+
+// hashCommand is "hash FILE": it sets HASH to the first word of the file.
+func hashCommand(ts *testscript.TestScript, _ bool, arguments []string) {
+	hash, _, _ := strings.Cut(ts.ReadFile(arguments[0]), " ")
+	ts.Setenv("HASH", hash)
 }
 
 func TestExitCodes(t *testing.T) {

@@ -19,6 +19,7 @@ const defaultLast = 50
 func (p *program) messagesCommand() *cobra.Command {
 	var from, to string
 	var last int
+	var hashes bool
 	command := &cobra.Command{
 		Use:   "messages NAME",
 		Short: "Show messages of one conversation",
@@ -39,12 +40,13 @@ func (p *program) messagesCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.printMessages(contact, page)
+				return p.printMessages(contact, page, hashes)
 			})
 		},
 	}
 	command.Flags().StringVar(&from, "from", "", "from this time on")
 	command.Flags().StringVar(&to, "to", "", "before this time")
+	command.Flags().BoolVar(&hashes, "hashes", false, "each with its hash, which names it to `dm3sync delete`")
 	command.Flags().IntVar(&last, "last", 0, "only the newest so many of them")
 	return command
 }
@@ -56,7 +58,13 @@ func (p *program) parseRange(from, to string, last int) (r engine.Range, err err
 	if from == "" && to == "" && last == 0 {
 		last = defaultLast
 	}
+	r, err = p.parseTimes(from, to)
 	r.Last = last
+	return r, err
+}
+
+// parseTimes reads a range of time; an empty end is open.
+func (p *program) parseTimes(from, to string) (r engine.Range, err error) {
 	if from != "" {
 		if r.From, err = parseMoment(from, p.now()); err != nil {
 			return r, usagef("--from: %w", err)
@@ -73,7 +81,7 @@ func (p *program) parseRange(from, to string, last int) (r engine.Range, err err
 	return r, nil
 }
 
-func (p *program) printMessages(contact string, page engine.Page) error {
+func (p *program) printMessages(contact string, page engine.Page, hashes bool) error {
 	if p.json {
 		p.printed = true
 		return history.WritePage(p.out, contact, page)
@@ -83,6 +91,9 @@ func (p *program) printMessages(contact string, page engine.Page) error {
 	}
 	return p.print(nil, func(w *strings.Builder) {
 		for _, envelope := range page.Messages {
+			if hashes {
+				fmt.Fprintf(w, "%s  ", envelope.Hash)
+			}
 			writeMessage(w, envelope)
 		}
 	})

@@ -94,8 +94,13 @@ func plural[N int | int64](n N, thing string) string {
 
 // isTerminal tells whether w is a terminal that can redraw a line.
 func (p *program) isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	if !ok || p.getenv("TERM") == "dumb" {
+	return p.getenv("TERM") != "dumb" && isDevice(w)
+}
+
+// isDevice tells whether a stream is a terminal, or a device like it.
+func isDevice(stream any) bool {
+	file, ok := stream.(*os.File)
+	if !ok {
 		return false
 	}
 	info, err := file.Stat()

@@ -46,16 +46,21 @@ type device struct {
 
 func newDevice(t *testing.T, p place, name string, limit int) *device {
 	t.Helper()
+	return newDeviceWith(t, p, name, engine.Options{ChunkLimit: limit})
+}
+
+// newDeviceWith makes a device with settings of its own; what every device needs is filled in.
+func newDeviceWith(t *testing.T, p place, name string, options engine.Options) *device {
+	t.Helper()
 	counter := providers.Count(p.store(t))
 	d := &device{t: t, name: name, counter: counter}
 	var err error
 	if d.cache, err = cache.Open(t.TempDir(), cache.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	d.engine, err = engine.Open(t.Context(), engine.Options{
-		Account: account, Root: rootKey(), Sealer: newSealer(t), Store: providers.Retry(counter, nil), Cache: d.cache, ChunkLimit: limit,
-	})
-	if err != nil {
+	options.Account, options.Root, options.Sealer = account, rootKey(), newSealer(t)
+	options.Store, options.Cache = providers.Retry(counter, nil), d.cache
+	if d.engine, err = engine.Open(t.Context(), options); err != nil {
 		t.Fatal(err)
 	}
 	d.history = history.New(d.engine, []string{account})

@@ -29,8 +29,9 @@ const (
 
 // place is where devices meet; every device opens a store of its own on it.
 type place struct {
-	name  string
-	store func(t *testing.T) providers.Store
+	name   string
+	bucket string // of S3
+	store  func(t *testing.T) providers.Store
 }
 
 // places makes an empty folder and an empty bucket.
@@ -74,6 +75,7 @@ func newBucket(t *testing.T, between func(http.Handler) http.Handler) (p place, 
 		endpoint = serve(t, handler)
 	}
 	makeBucket(t, endpoint, bucket)
+	p.bucket = bucket
 	if between != nil {
 		if handler == nil {
 			handler = forward(t, endpoint)

@@ -98,17 +98,18 @@ func (a *Account) openEngine(ctx context.Context, sealer *seal.Sealer, root cont
 		a.progress.add(o.Progress)
 	}
 	e, err := engine.Open(ctx, engine.Options{
-		Account:    a.name,
-		Root:       root,
-		Sealer:     sealer,
-		Store:      decorate(a.counter, a.config.Provider, o.Attempts, a.log),
-		Cache:      a.cache,
-		ChunkLimit: int(a.config.ChunkSize),
-		Now:        o.Now,
-		Log:        a.log,
-		Progress:   a.progress.tell,
-		Warm:       o.Warm,
-		Neighbours: min(int(o.Warm), 1),
+		Account:     a.name,
+		Root:        root,
+		Sealer:      sealer,
+		Store:       decorate(a.counter, a.config.Provider, o.Attempts, a.log),
+		Cache:       a.cache,
+		ChunkLimit:  int(a.config.ChunkSize),
+		DeleteGrace: a.config.Grace(),
+		Now:         o.Now,
+		Log:         a.log,
+		Progress:    a.progress.tell,
+		Warm:        o.Warm,
+		Neighbours:  min(int(o.Warm), 1),
 	})
 	if err != nil {
 		return fmt.Errorf("agent: opening the engine: %w", err)
@@ -132,6 +133,16 @@ func (a *Account) Sync(ctx context.Context, w engine.Work, progress func(engine.
 		return err
 	})
 	return report, err
+}
+
+// Delete deletes messages for ever; see [history.History.Delete].
+func (a *Account) Delete(ctx context.Context, s history.Selection) (history.Deletion, error) {
+	return a.history.Delete(ctx, s)
+}
+
+// Hide hides a conversation on all devices (true), or shows it again.
+func (a *Account) Hide(ctx context.Context, contact string, hidden bool) error {
+	return a.history.Hide(ctx, contact, hidden)
 }
 
 // Conversations lists what is known locally.
@@ -187,11 +198,21 @@ type notifyingEngine struct {
 }
 
 func (n notifyingEngine) Append(ctx context.Context, items ...engine.Item) error {
-	if err := n.Engine.Append(ctx, items...); err != nil {
-		return err
-	}
-	if f := n.account.appended.Load(); f != nil {
+	return n.notify(n.Engine.Append(ctx, items...))
+}
+
+func (n notifyingEngine) Remove(ctx context.Context, contact string, tombstones ...container.Tombstone) error {
+	return n.notify(n.Engine.Remove(ctx, contact, tombstones...))
+}
+
+func (n notifyingEngine) Hide(ctx context.Context, contact string, hidden bool) error {
+	return n.notify(n.Engine.Hide(ctx, contact, hidden))
+}
+
+// notify tells of something durable, unless it failed.
+func (n notifyingEngine) notify(err error) error {
+	if f := n.account.appended.Load(); f != nil && err == nil {
 		(*f)()
 	}
-	return nil
+	return err
 }

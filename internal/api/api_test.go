@@ -77,6 +77,16 @@ func (f *fakeAccount) Messages(_ context.Context, contact string, r engine.Range
 	return f.page, f.fail
 }
 
+func (f *fakeAccount) Delete(_ context.Context, s history.Selection) (history.Deletion, error) {
+	f.note("delete %+v", s)
+	return history.Deletion{Messages: 4, First: 1, Last: 2, Unknown: s.Hashes}, f.fail
+}
+
+func (f *fakeAccount) Hide(_ context.Context, contact string, hidden bool) error {
+	f.note("hide %q %v", contact, hidden)
+	return f.fail
+}
+
 func (f *fakeAccount) Verify(_ context.Context, progress func(engine.Progress)) (engine.Verification, error) {
 	progress(engine.Progress{Step: "read"})
 	return engine.Verification{Objects: 9}, f.fail
@@ -211,6 +221,8 @@ func TestErrorsTravel(t *testing.T) {
 				"verify":        func() error { _, err := account.Verify(ctx, nil); return err },
 				"conversations": func() error { _, err := account.Conversations(ctx); return err },
 				"messages":      func() error { _, err := account.Messages(ctx, "b", engine.Range{}); return err },
+				"delete":        func() error { _, err := account.Delete(ctx, history.Selection{}); return err },
+				"hide":          func() error { return account.Hide(ctx, "b", true) },
 				"pause":         func() error { return account.Pause(ctx, false) },
 			}
 			for name, call := range calls {
@@ -250,6 +262,12 @@ func TestWrongRequests(t *testing.T) {
 		{"POST", "/v1/sync", `{"scrub":"yes"}`, 400},
 		{"POST", "/v1/sync", `{"scrub":true}`, 200},
 		{"POST", "/v1/pause", "", 400},
+		{"POST", "/v1/hide", "", 400},
+		{"POST", "/v1/hide?hidden=true&contact=b", "", 200},
+		{"POST", "/v1/delete", "", 400},
+		{"POST", "/v1/delete", `{"hashes":["0x12"]}`, 400},
+		{"POST", "/v1/delete", `{"from":-1}`, 400},
+		{"POST", "/v1/delete", `{"contact":"b","all":true}`, 200},
 		{"GET", "/v1/conversations?account=nobody.eth", "", 404},
 	} {
 		request, err := http.NewRequestWithContext(t.Context(), c.method, "http://agent"+c.path, strings.NewReader(c.body))

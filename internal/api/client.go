@@ -112,6 +112,21 @@ func (c *Client) Messages(ctx context.Context, account, contact string, r engine
 	return page, c.do(ctx, http.MethodGet, pathMessages, query, nil, read)
 }
 
+// Delete deletes messages for ever, or counts them only.
+func (c *Client) Delete(ctx context.Context, account string, s history.Selection) (d history.Deletion, err error) {
+	body, err := json.Marshal(s)
+	if err != nil {
+		return d, fmt.Errorf("api: writing request: %w", err)
+	}
+	return d, c.do(ctx, http.MethodPost, pathDelete, url.Values{"account": {account}}, bytes.NewReader(body), decodeInto(&d))
+}
+
+// Hide hides a conversation (true), or shows it again.
+func (c *Client) Hide(ctx context.Context, account, contact string, hidden bool) error {
+	query := url.Values{"account": {account}, "contact": {contact}, "hidden": {strconv.FormatBool(hidden)}}
+	return c.do(ctx, http.MethodPost, pathHide, query, nil, func(io.Reader) error { return nil })
+}
+
 // Pause stops (true) or resumes (false) passes that nobody asked for.
 func (c *Client) Pause(ctx context.Context, account string, paused bool) error {
 	query := url.Values{"account": {account}, "paused": {strconv.FormatBool(paused)}}

@@ -40,6 +40,14 @@ func (r remote) Sync(ctx context.Context, w engine.Work, progress func(engine.Pr
 	return r.client.Sync(ctx, r.name, w, progress)
 }
 
+func (r remote) Delete(ctx context.Context, s history.Selection) (history.Deletion, error) {
+	return r.client.Delete(ctx, r.name, s)
+}
+
+func (r remote) Hide(ctx context.Context, contact string, hidden bool) error {
+	return r.client.Hide(ctx, r.name, contact, hidden)
+}
+
 func (r remote) Conversations(ctx context.Context) ([]engine.Conversation, error) {
 	return r.client.Conversations(ctx, r.name)
 }

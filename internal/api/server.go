@@ -22,6 +22,8 @@ const (
 	pathSync          = "/v1/sync"
 	pathConversations = "/v1/conversations"
 	pathMessages      = "/v1/messages"
+	pathDelete        = "/v1/delete"
+	pathHide          = "/v1/hide"
 	pathVerify        = "/v1/verify"
 	pathPause         = "/v1/pause"
 )
@@ -67,6 +69,8 @@ func Handler(b Backend) http.Handler {
 		"POST " + pathSync:         sync,
 		"GET " + pathConversations: conversations,
 		"GET " + pathMessages:      messages,
+		"POST " + pathDelete:       deleteMessages,
+		"POST " + pathHide:         hide,
 		"POST " + pathVerify:       verify,
 		"POST " + pathPause:        pause,
 	} {
@@ -157,6 +161,29 @@ func messages(w http.ResponseWriter, r *http.Request, account Account) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = history.WritePage(w, query.Get("contact"), page) // a client that left does not want it
+}
+
+func deleteMessages(w http.ResponseWriter, r *http.Request, account Account) {
+	var selection history.Selection
+	if err := json.NewDecoder(r.Body).Decode(&selection); err != nil {
+		writeError(w, fmt.Errorf("%w: %w", ErrRequest, err))
+		return
+	}
+	if selection.From < 0 || selection.To < 0 {
+		writeError(w, fmt.Errorf("%w: from and to are numbers from 0 on", ErrRequest))
+		return
+	}
+	deletion, err := account.Delete(r.Context(), selection)
+	answer(w, deletion, err)
+}
+
+func hide(w http.ResponseWriter, r *http.Request, account Account) {
+	hidden, err := strconv.ParseBool(r.URL.Query().Get("hidden"))
+	if err != nil {
+		writeError(w, fmt.Errorf("%w: hidden must be true or false", ErrRequest))
+		return
+	}
+	answer(w, struct{}{}, account.Hide(r.Context(), r.URL.Query().Get("contact"), hidden))
 }
 
 func pause(w http.ResponseWriter, r *http.Request, account Account) {

@@ -27,6 +27,10 @@ type Account interface {
 	Status(ctx context.Context) (AccountStatus, error)
 	// Sync runs one pass; progress may be nil.
 	Sync(ctx context.Context, w engine.Work, progress func(engine.Progress)) (engine.Report, error)
+	// Delete deletes messages for ever; see [history.History.Delete].
+	Delete(ctx context.Context, s history.Selection) (history.Deletion, error)
+	// Hide hides a conversation on all devices (true), or shows it again.
+	Hide(ctx context.Context, contact string, hidden bool) error
 	// Conversations lists what is known locally.
 	Conversations(ctx context.Context) ([]engine.Conversation, error)
 	// Messages returns a range of one conversation.

@@ -69,6 +69,9 @@ type Account struct {
 	Seal string `toml:"seal"`
 	// NoCompression stores chunks uncompressed (see the security page).
 	NoCompression bool `toml:"no_compression"`
+	// DeleteGrace is how long the bytes of deleted messages stay at the provider;
+	// 0s is not at all; nil is DefaultDeleteGrace. Grace gives the one that counts.
+	DeleteGrace *Duration `toml:"delete_grace"`
 	// Spool is a folder from which the agent takes files of messages; empty: none.
 	Spool    string   `toml:"spool"`
 	Secret   Secret   `toml:"secret"`
@@ -159,6 +162,14 @@ func (c *Config) Account(name string) (*Account, error) {
 		return nil, fmt.Errorf("config: %w: there are several accounts; choose one with --account: %s", ErrConfig, strings.Join(names, ", "))
 	}
 	return nil, fmt.Errorf("config: %w: no account %q; there are: %s", ErrConfig, name, strings.Join(names, ", "))
+}
+
+// Grace is how long the bytes of deleted messages stay at the provider.
+func (a *Account) Grace() time.Duration {
+	if a.DeleteGrace == nil {
+		return time.Duration(DefaultDeleteGrace)
+	}
+	return time.Duration(*a.DeleteGrace)
 }
 
 // Folder is where the account's cache lies: a folder in Data whose name tells

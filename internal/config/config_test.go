@@ -152,6 +152,34 @@ func TestPathsExpand(t *testing.T) {
 	}
 }
 
+func TestDeleteGrace(t *testing.T) {
+	for _, c := range []struct {
+		text, variable string
+		want           time.Duration
+	}{
+		{"", "", time.Hour},
+		{"0s", "", 0},
+		{"24h", "", 24 * time.Hour},
+		{"24h", "0s", 0},
+		{"", "90m", 90 * time.Minute},
+	} {
+		text := minimal
+		if c.text != "" {
+			text = strings.Replace(minimal, "[account.secret]", "delete_grace = \""+c.text+"\"\n[account.secret]", 1)
+		}
+		got, err := config.Load(write(t, text), environment("HOME=/h", "DM3SYNC_ACCOUNT_1_DELETE_GRACE="+c.variable))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if grace := got.Accounts[0].Grace(); grace != c.want {
+			t.Errorf("file %q, variable %q: %s, want %s", c.text, c.variable, grace, c.want)
+		}
+	}
+	if _, err := config.Load(write(t, minimal), environment("HOME=/h", "DM3SYNC_ACCOUNT_1_DELETE_GRACE=-1s")); err == nil {
+		t.Error("a negative grace time is taken")
+	}
+}
+
 func TestChunkSizeOutsideTheSpecificationIsAWarning(t *testing.T) {
 	for size, warned := range map[string]bool{`"500kB"`: false, `"10MB"`: false, `"499kB"`: true, `"16MiB"`: true, "500_000": false} {
 		got, err := config.Load(write(t, strings.Replace(minimal, "[account.secret]", "chunk_size = "+size+"\n[account.secret]", 1)), environment("HOME=/h"))

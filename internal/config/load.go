@@ -21,6 +21,7 @@ const (
 	MaxChunkSize        Size = 10_000_000 // likewise; above it is a warning
 	DefaultBlobBudget   Size = 256 << 20
 	DefaultJournalLimit Size = 1 << 30
+	DefaultDeleteGrace       = Duration(time.Hour)
 	DefaultIdle              = Duration(2 * time.Second)
 	DefaultLongest           = Duration(15 * time.Second)
 	DefaultInterval          = Duration(time.Minute)

@@ -67,6 +67,7 @@ func (a *Account) check() []string {
 		oneOf("secret.form", a.Secret.Form, string(keyring.FormStorageKey), string(keyring.FormSignature), string(keyring.FormWalletKey)),
 		unless(count(a.Secret.File, a.Secret.Env, a.Secret.Credential) == 1, "[account.secret] needs exactly one of file, env, credential"),
 		unless(a.Secret.Nonce == "" || form == keyring.FormWalletKey, "secret.nonce goes only with form = \"wallet-key\""),
+		unless(a.Grace() >= 0, "delete_grace must not be negative"),
 		unless(s.Idle > 0 && s.Longest >= s.Idle, "schedule: idle must be positive, and longest not shorter"),
 		unless(s.Interval > 0 && s.Scrub > 0, "schedule: interval and scrub must be positive"),
 		unless(s.Jitter >= 0 && s.Jitter <= 1, "schedule.jitter must lie between 0 and 1"),

@@ -54,6 +54,10 @@ func setText(target any, text string) error {
 		*target, err = strconv.ParseFloat(text, 64)
 	case *Size:
 		err = target.UnmarshalText([]byte(text))
+	case **Duration:
+		value := new(Duration)
+		err = value.UnmarshalText([]byte(text))
+		*target = value
 	case *Duration:
 		err = target.UnmarshalText([]byte(text))
 	default:

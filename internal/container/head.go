@@ -41,6 +41,7 @@ type Cover struct {
 // HeadConversation names the states of one conversation and its chunks.
 type HeadConversation struct {
 	Contact string
+	Hidden  int64 // how often it was hidden or shown again; odd says hidden
 	States  []StateRef
 	Chunks  []HeadChunk // by identifier
 }
@@ -49,19 +50,6 @@ type HeadConversation struct {
 type HeadChunk struct {
 	Identifier ChunkIdentifier
 	States     []StateRef
-}
-
-// StateRef describes one state without its content. First and Last span the
-// timestamps (milliseconds) of its messages and tombstones; Items counts both;
-// Size is the plaintext's length in bytes. Length is zero for a state that is
-// an object of its own; else the state travels inside the head's Bodies at
-// Offset.
-type StateRef struct {
-	Name           string
-	First, Last    int64
-	Items, Size    int64
-	Replaces       []string
-	Offset, Length int64
 }
 
 // HeadName is the object name, below the heads' key, of a head.
@@ -130,6 +118,10 @@ func (c *HeadConversation) append(dst []byte) []byte {
 	}
 	dst = append(dst, `],"contact":`...)
 	dst = appendString(dst, c.Contact)
+	if c.Hidden > 0 {
+		dst = append(dst, `,"hidden":`...)
+		dst = strconv.AppendInt(dst, c.Hidden, 10)
+	}
 	dst = append(dst, `,"states":`...)
 	dst = appendRefs(dst, c.States)
 	return append(dst, '}')
@@ -148,37 +140,6 @@ func appendCovers(dst []byte, covers []Cover) []byte {
 		dst = append(dst, ',')
 		dst = strconv.AppendInt(dst, cover.To, 10)
 		dst = append(dst, ']')
-	}
-	return append(dst, ']')
-}
-
-func appendRefs(dst []byte, refs []StateRef) []byte {
-	dst = append(dst, '[')
-	for i := range refs {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = refs[i].append(dst)
-	}
-	return append(dst, ']')
-}
-
-func (r *StateRef) append(dst []byte) []byte {
-	dst = append(dst, '[')
-	dst = appendString(dst, r.Name)
-	for _, number := range []int64{r.First, r.Last, r.Items, r.Size} {
-		dst = append(dst, ',')
-		dst = strconv.AppendInt(dst, number, 10)
-	}
-	if len(r.Replaces) > 0 || r.Length > 0 {
-		dst = append(dst, ',')
-		dst = appendNames(dst, r.Replaces)
-	}
-	if r.Length > 0 {
-		dst = append(dst, ',')
-		dst = strconv.AppendInt(dst, r.Offset, 10)
-		dst = append(dst, ',')
-		dst = strconv.AppendInt(dst, r.Length, 10)
 	}
 	return append(dst, ']')
 }
@@ -214,13 +175,11 @@ type conversationJSON struct {
 		Timestamp int64     `json:"timestamp"`
 	} `json:"chunks"`
 	Contact string    `json:"contact"`
+	Hidden  int64     `json:"hidden"`
 	States  []refJSON `json:"states"`
 }
 
-type (
-	coverJSON Cover
-	refJSON   StateRef
-)
+type coverJSON Cover
 
 // UnmarshalJSON reads ["incarnation", from, to].
 func (c *coverJSON) UnmarshalJSON(text []byte) error {
@@ -231,20 +190,6 @@ func (c *coverJSON) UnmarshalJSON(text []byte) error {
 	}
 	if len(list) != 3 || c.From < 0 || c.To < c.From || c.To > MaxInteger {
 		return fmt.Errorf("%w: cover", ErrHead)
-	}
-	return nil
-}
-
-// UnmarshalJSON reads ["name", first, last, items, size, [replaces], offset, length].
-func (r *refJSON) UnmarshalJSON(text []byte) error {
-	fields := [8]any{&r.Name, &r.First, &r.Last, &r.Items, &r.Size, &r.Replaces, &r.Offset, &r.Length}
-	list := fields[:]
-	if err := json.Unmarshal(text, &list); err != nil {
-		return err
-	}
-	least, most := min(r.First, r.Items, r.Size, r.Offset, r.Length), max(r.Last, r.Items, r.Size, r.Offset, r.Length)
-	if len(list) < 5 || r.Name == "" || least < 0 || most > MaxInteger || r.Last < r.First {
-		return fmt.Errorf("%w: state", ErrHead)
 	}
 	return nil
 }
@@ -279,7 +224,7 @@ func DecodeHead(plaintext []byte) (*Head, error) {
 }
 
 func (c *conversationJSON) plain() HeadConversation {
-	talk := HeadConversation{Contact: c.Contact, States: refs(c.States)}
+	talk := HeadConversation{Contact: c.Contact, Hidden: c.Hidden, States: refs(c.States)}
 	for _, chunk := range c.Chunks {
 		talk.Chunks = append(talk.Chunks, HeadChunk{
 			Identifier: ChunkIdentifier{ID: chunk.ID, Timestamp: chunk.Timestamp},
@@ -297,19 +242,14 @@ func covers(list []coverJSON) []Cover {
 	return out
 }
 
-func refs(list []refJSON) []StateRef {
-	var out []StateRef
-	for _, ref := range list {
-		out = append(out, StateRef(ref))
-	}
-	return out
-}
-
 func (h *Head) check() error {
 	if h.Device == "" || h.Incarnation == "" || !isInteger(h.Sequence) || !isInteger(h.Limit) {
 		return fmt.Errorf("%w: names no writer", ErrHead)
 	}
 	for i := range h.Talks {
+		if !isInteger(h.Talks[i].Hidden) {
+			return fmt.Errorf("%w: hidden", ErrHead)
+		}
 		for _, chunk := range h.Talks[i].Chunks {
 			if !isInteger(chunk.Identifier.ID) || !isInteger(chunk.Identifier.Timestamp) {
 				return fmt.Errorf("%w: chunk identifier", ErrHead)

@@ -111,12 +111,16 @@ func drawHead(t *rapid.T) *Head {
 		ref.Last = rapid.Int64Range(ref.First, MaxInteger).Draw(t, "last")
 		ref.Offset = rapid.Int64Range(0, int64(len(head.Bodies))).Draw(t, "offset")
 		ref.Length = rapid.Int64Range(0, int64(len(head.Bodies))-ref.Offset).Draw(t, "length")
+		if ref.Tombstones = rapid.Int64Range(0, ref.Items).Draw(t, "tombstones"); ref.Tombstones > 0 {
+			ref.TombstoneFirst = rapid.Int64Range(ref.First, ref.Last).Draw(t, "tombstone first")
+			ref.TombstoneLast = rapid.Int64Range(ref.TombstoneFirst, ref.Last).Draw(t, "tombstone last")
+		}
 		return ref
 	})
 	refs := rapid.SliceOfN(ref, 0, 3)
 	head.Root = refs.Draw(t, "root")
 	head.Talks = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) HeadConversation {
-		talk := HeadConversation{Contact: rapid.String().Draw(t, "contact"), States: refs.Draw(t, "states")}
+		talk := HeadConversation{Contact: rapid.String().Draw(t, "contact"), Hidden: rapid.Int64Range(0, 3).Draw(t, "hidden"), States: refs.Draw(t, "states")}
 		for range rapid.IntRange(0, 2).Draw(t, "chunks") {
 			identifier := ChunkIdentifier{ID: number.Draw(t, "id"), Timestamp: number.Draw(t, "timestamp")}
 			talk.Chunks = append(talk.Chunks, HeadChunk{Identifier: identifier, States: refs.Draw(t, "states")})
@@ -222,7 +226,13 @@ var headDirectories = []struct {
 	{"a state", with(`"root":[["a",1,2,3,4]]`), true},
 	{"a state that replaces", with(`"root":[["a",1,2,3,4,["b"]]]`), true},
 	{"a state in the head", with(`"root":[["a",1,2,3,4,[],0,3]]`), true},
-	{"a state with more at the end", with(`"root":[["a",1,2,3,4,[],0,3,"later"]]`), true},
+	{"a state with tombstones", with(`"root":[["a",1,2,3,4,[],0,3,3,1,2]]`), true},
+	{"a state with more at the end", with(`"root":[["a",1,2,3,4,[],0,3,0,0,0,"later"]]`), true},
+	{"more tombstones than items", with(`"root":[["a",1,2,3,4,[],0,3,4,1,2]]`), false},
+	{"tombstones that end before they begin", with(`"root":[["a",1,2,3,4,[],0,3,3,2,1]]`), false},
+	{"tombstones below zero", with(`"root":[["a",1,2,3,4,[],0,3,-1,1,2]]`), false},
+	{"a hidden conversation", with(`"conversations":[{"contact":"b","hidden":1}]`), true},
+	{"hidden below zero", with(`"conversations":[{"contact":"b","hidden":-1}]`), false},
 	{"state without a size", with(`"root":[["a",1,2,3]]`), false},
 	{"state without a name", with(`"root":[["",1,2,3,4]]`), false},
 	{"state that is null", with(`"root":[null]`), false},

@@ -29,6 +29,7 @@ type fakeEngine struct {
 	items   []engine.Item
 	page    engine.Page
 	asked   string
+	removed []container.Tombstone
 }
 
 func (f *fakeEngine) Append(ctx context.Context, items ...engine.Item) error {
@@ -58,6 +59,17 @@ func (f *fakeEngine) Conversations(context.Context) ([]engine.Conversation, erro
 func (f *fakeEngine) Messages(_ context.Context, contact string, _ engine.Range) (engine.Page, error) {
 	f.asked = contact
 	return f.page, nil
+}
+
+func (f *fakeEngine) Remove(_ context.Context, contact string, tombstones ...container.Tombstone) error {
+	f.asked = contact
+	f.removed = append(f.removed, tombstones...)
+	return f.fail
+}
+
+func (f *fakeEngine) Hide(_ context.Context, contact string, hidden bool) error {
+	f.asked = fmt.Sprint(contact, " ", hidden)
+	return f.fail
 }
 
 func (f *fakeEngine) Changed() <-chan struct{} { return nil }

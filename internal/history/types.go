@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/dm3sync/dm3sync/internal/container"
 	"github.com/dm3sync/dm3sync/sync/engine"
 )
 
@@ -41,6 +42,10 @@ type Engine interface {
 	// Append returns after the items are durable in the journal. An error that
 	// matches [engine.ErrTooLarge] means that at least one item is too large.
 	Append(ctx context.Context, items ...engine.Item) error
+	// Remove returns after the tombstones are durable in the journal.
+	Remove(ctx context.Context, contact string, tombstones ...container.Tombstone) error
+	// Hide hides a conversation or shows it again, durably.
+	Hide(ctx context.Context, contact string, hidden bool) error
 	// Conversations lists what is known locally.
 	Conversations(ctx context.Context) ([]engine.Conversation, error)
 	// Messages returns one range of one conversation.
@@ -48,6 +53,9 @@ type Engine interface {
 	// Changed returns a channel that is closed at the next change.
 	Changed() <-chan struct{}
 }
+
+// ErrSelection is a deletion that does not say of what.
+var ErrSelection = errors.New("the selection names no messages")
 
 // AppendOptions says how lines are taken.
 type AppendOptions struct {

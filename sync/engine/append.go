@@ -15,20 +15,33 @@ import (
 // entry is a journalled item that no state at the provider is known to carry.
 type entry struct {
 	id        cache.EntryID
-	timestamp int64
+	kind      byte  // journalMessage and the like
+	timestamp int64 // of a journalHidden entry, its counter
 	size      int64
 }
 
 // journalled is the content of a journal entry.
 type journalled struct {
 	tombstone bool
+	hidden    bool // the conversation's counter of being hidden is the envelope's timestamp
 	contact   string
 	envelope  container.Envelope // without JSON for a tombstone
+}
+
+func (j *journalled) kind() byte {
+	switch {
+	case j.hidden:
+		return journalHidden
+	case j.tombstone:
+		return journalTombstone
+	}
+	return journalMessage
 }
 
 const (
 	journalMessage   = 1
 	journalTombstone = 2
+	journalHidden    = 3
 	journalHeader    = 1 + 8 + sha256.Size + 2
 )
 
@@ -46,17 +59,6 @@ func (e *Engine) Append(ctx context.Context, items ...Item) error {
 			return &TooLargeError{Size: size, Limit: limit}
 		}
 		contents[i] = journalled{contact: item.Contact, envelope: item.Envelope}
-	}
-	return e.journal(ctx, contents)
-}
-
-// Remove deletes a message for ever on all devices, by its hash and timestamp.
-// It is durable when it returns.
-func (e *Engine) Remove(ctx context.Context, contact string, tombstones ...container.Tombstone) error {
-	contents := make([]journalled, len(tombstones))
-	for i, tombstone := range tombstones {
-		contents[i] = journalled{tombstone: true, contact: contact,
-			envelope: container.Envelope{Hash: tombstone.Hash, Timestamp: tombstone.Timestamp}}
 	}
 	return e.journal(ctx, contents)
 }
@@ -109,7 +111,7 @@ func (e *Engine) sealEntries(contents []journalled) ([][]byte, error) {
 // enqueue adds a durable entry to what wants to be pushed. The caller holds e.mu.
 func (e *Engine) enqueue(id cache.EntryID, content *journalled) {
 	size := int64(len(content.envelope.JSON))
-	e.pending[content.contact] = append(e.pending[content.contact], entry{id: id, timestamp: content.envelope.Timestamp, size: size})
+	e.pending[content.contact] = append(e.pending[content.contact], entry{id: id, kind: content.kind(), timestamp: content.envelope.Timestamp, size: size})
 	e.count++
 	e.bytes += size
 	e.largest = max(e.largest, size)
@@ -157,11 +159,7 @@ func (e *Engine) openEntry(sealed []byte) (journalled, error) {
 
 // append writes kind, timestamp, hash, contact length, contact and envelope.
 func (j *journalled) append(dst []byte) []byte {
-	kind := byte(journalMessage)
-	if j.tombstone {
-		kind = journalTombstone
-	}
-	dst = append(dst, kind)
+	dst = append(dst, j.kind())
 	dst = binary.BigEndian.AppendUint64(dst, uint64(j.envelope.Timestamp))
 	dst = append(dst, j.envelope.Hash[:]...)
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(j.contact)))
@@ -171,10 +169,10 @@ func (j *journalled) append(dst []byte) []byte {
 
 // decodeJournalled reads what append wrote; the envelope aliases plain.
 func decodeJournalled(plain []byte) (journalled, error) {
-	if len(plain) < journalHeader || plain[0] != journalMessage && plain[0] != journalTombstone {
+	if len(plain) < journalHeader || plain[0] < journalMessage || plain[0] > journalHidden {
 		return journalled{}, errJournalEntry
 	}
-	j := journalled{tombstone: plain[0] == journalTombstone}
+	j := journalled{tombstone: plain[0] == journalTombstone, hidden: plain[0] == journalHidden}
 	j.envelope.Timestamp = int64(binary.BigEndian.Uint64(plain[1:]))
 	copy(j.envelope.Hash[:], plain[9:])
 	length := int(binary.BigEndian.Uint16(plain[9+sha256.Size:]))

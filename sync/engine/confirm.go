@@ -19,6 +19,9 @@ func (e *Engine) look(ctx context.Context, report *Report) error {
 	if err != nil {
 		return err
 	}
+	if err := e.learn(); err != nil {
+		return err
+	}
 	n, err = e.confirm()
 	report.Confirmed += n
 	return err
@@ -79,7 +82,12 @@ func (e *Engine) confirmBatch(b batch) (int, error) {
 	for contact, items := range b.items {
 		extents := e.extents(contact)
 		shown := make(map[container.ChunkIdentifier][]known)
+		hidden := e.hiddenCounter(contact)
 		for _, item := range items {
+			if item.kind == journalHidden && item.timestamp <= hidden {
+				ids = append(ids, item.id)
+				continue
+			}
 			at := reconcile.Covering(extents, item.timestamp)
 			if at < 0 || extents[at].Identifier != item.chunk {
 				again[contact] = append(again[contact], item.entry)

@@ -254,14 +254,8 @@ func (e *Engine) resolveRoot(ctx context.Context, out *outgoing) error {
 		return err
 	}
 	contacts := e.contacts()
-	root := &container.Root{Account: e.o.Account, Conversations: contacts, Names: contacts, Replaces: names(gone)}
-	state, up, err := e.writeList(out, container.KindRoot, e.o.Root, root.AppendJSON(nil), gone)
-	if err != nil {
-		return err
-	}
-	out.news.AddRoot(state)
-	out.rootUpload = up
-	return nil
+	root := &container.Root{Conversations: slices.Clone(contacts), Names: contacts, Hidden: e.hiddenCounters()}
+	return e.replaceRoot(out, root, gone)
 }
 
 // inlineBody returns the stored body of an inline state, as a head carries it.

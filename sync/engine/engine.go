@@ -49,6 +49,11 @@ type Engine struct {
 	removals []removal        // put off to a later pass
 	leftover bool             // the last run ended so
 	dirty    bool             // objects may lie at the provider that no head names
+	dropped  []string         // heads that are not live any more; their bodies leave the cache
+
+	purgeSince map[container.Key]time.Time // chunks with deleted messages, by when that was seen first
+	purged     map[string]int64            // replacements that left out deleted messages, by look
+	lighter    map[string]bool             // contacts whose chunks lost messages: is any left?
 
 	mu        sync.Mutex // guards all below; held briefly, never during I/O
 	catalogue reconcile.Catalogue
@@ -66,6 +71,8 @@ type Engine struct {
 	stale     bool             // another device's head names one of those
 	behind    bool             // the cache may be older than what was shown before; until the first look
 	strayed   []string         // contacts that a pull found out of shape
+	purges    map[string]bool  // contacts with bytes of deleted messages at the provider
+	lessons   []lesson         // tombstones that other devices' heads carry
 	problems  map[string]Problem
 	status    Status
 	changed   chan struct{}
@@ -80,11 +87,12 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		o: o, headsKey: container.HeadsKey(o.Root), turn: make(chan struct{}, 1),
 		touched: make(map[string]bool), others: make(map[string]int64), dangling: make(map[string]int64), uncut: make(map[string]bool), suspects: make(map[string]int64),
 		heads: make(map[string]*liveHead), pending: make(map[string][]entry),
+		purges: make(map[string]bool), purgeSince: make(map[container.Key]time.Time), purged: make(map[string]int64), lighter: make(map[string]bool),
 		problems: make(map[string]Problem), gone: make(map[string]int64), changed: make(chan struct{}),
 	}
 	e.stopped, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	e.incarnation = e.randomName(8)
-	steps := []func() error{e.openDevice, e.openIncarnations, e.openStatus, e.openBehind, e.openDirty, e.openHeads, e.openJournal, e.checkLimit}
+	steps := []func() error{e.openDevice, e.openIncarnations, e.openStatus, e.openBehind, e.openDirty, e.openPurges, e.openHeads, e.openJournal, e.checkLimit}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			e.stop()

@@ -107,8 +107,8 @@ func (e *Engine) keepHead(name string, sealed []byte) error {
 	})
 }
 
-// dropHeads takes heads out of the live set. Their bodies stay in the cache,
-// unpinned, until space is needed.
+// dropHeads takes heads out of the live set. Their bodies leave the cache with
+// the end of the pass, since they may hold what was deleted.
 func (e *Engine) dropHeads(names []string) error {
 	if len(names) == 0 {
 		return nil
@@ -120,6 +120,7 @@ func (e *Engine) dropHeads(names []string) error {
 	e.mu.Unlock()
 	for _, name := range names {
 		e.healed("withheld", e.headObject(name))
+		e.dropped = append(e.dropped, name)
 		if err := e.o.Cache.Blobs().Unpin(e.headObject(name)); err != nil {
 			return err
 		}

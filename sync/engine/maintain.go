@@ -31,8 +31,12 @@ func (e *Engine) maintain(ctx context.Context, report *Report) error {
 	if err := e.absorbStale(ctx); err != nil {
 		return err
 	}
+	for contact := range e.touched {
+		e.notePurge(contact)
+	}
 	if !e.leads() {
-		return nil
+		_, err := e.duePurges() // the time runs here, too, for when this device leads
+		return err
 	}
 	e.mu.Lock()
 	inline := e.catalogue.InlineBytes()
@@ -45,7 +49,10 @@ func (e *Engine) maintain(ctx context.Context, report *Report) error {
 	if err := e.copyStrays(ctx, report); err != nil {
 		return err
 	}
-	return e.rewrite(ctx, report, false, slices.Sorted(maps.Keys(e.touched)))
+	if err := e.rewrite(ctx, report, false, slices.Sorted(maps.Keys(e.touched))); err != nil {
+		return err
+	}
+	return e.purge(ctx, report)
 }
 
 // leads tells whether this device does the maintenance: no other active one
@@ -75,7 +82,7 @@ func (e *Engine) snapshot(contact string) *reconcile.Conversation {
 	if conversation == nil {
 		return nil
 	}
-	copied := &reconcile.Conversation{Contact: contact, States: slices.Clone(conversation.States)}
+	copied := &reconcile.Conversation{Contact: contact, Hidden: conversation.Hidden, States: slices.Clone(conversation.States)}
 	for _, chunk := range conversation.Chunks {
 		chunk.States = slices.Clone(chunk.States)
 		copied.Chunks = append(copied.Chunks, chunk)

@@ -144,6 +144,9 @@ func (e *Engine) tidy(ctx context.Context) error {
 	if err := e.sight(ctx, false); err != nil {
 		return err
 	}
+	if err := e.forgetDeleted(ctx); err != nil {
+		return err
+	}
 	return e.warm(ctx)
 }
 
@@ -214,6 +217,9 @@ func (e *Engine) Status() Status {
 	status.Conversations, status.Heads = len(e.catalogue.Conversations), len(e.heads)
 	for _, conversation := range e.catalogue.Conversations {
 		status.Chunks += len(conversation.Chunks)
+		if living, doubtful := conversation.Living(0); !living && len(doubtful) == 0 {
+			status.Conversations--
+		}
 	}
 	status.Problems = make([]Problem, 0, len(e.problems))
 	for _, problem := range e.problems {

@@ -186,6 +186,10 @@ func (e *Engine) checkRoot(ctx context.Context, shown map[string]bool, vanished 
 			return fmt.Errorf("engine: look for head: %w", err)
 		}
 	}
+	// All that is known may have been absorbed since a listing that lags.
+	if again, err := e.listHeads(ctx); err != nil || len(again) > 0 {
+		return err
+	}
 	e.problem(Problem{Kind: "blocked", Object: "root", Detail: "the provider shows nothing of this account any more"})
 	return fmt.Errorf("%w: the provider shows nothing of this account, though this device wrote there before; "+
 		"check that it is the right place and that it is mounted; to write there again what this device holds, run: dm3sync sync --restore", ErrBlocked)
@@ -254,6 +258,9 @@ func (e *Engine) takeHead(name string, sealed []byte) error {
 		return err
 	}
 	e.adopt(name, int64(len(sealed)), head)
+	if err := e.study(head); err != nil {
+		return err
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.heads[name].shown = true
@@ -263,8 +270,12 @@ func (e *Engine) takeHead(name string, sealed []byte) error {
 		e.notice(head)
 	}
 	for i := range head.Talks {
-		if contact := head.Talks[i].Contact; e.shapeless(e.catalogue.Conversations[contact]) {
+		contact := head.Talks[i].Contact
+		if e.shapeless(e.catalogue.Conversations[contact]) {
 			e.strayed = append(e.strayed, contact)
+		}
+		if e.catalogue.Conversations[contact].Purges() {
+			e.purges[contact] = true
 		}
 	}
 	return nil
@@ -351,13 +362,15 @@ func (e *Engine) missingHead(ctx context.Context, name string) error {
 // rebuild makes the catalogue anew from the live heads, without what only
 // absorbed heads said.
 func (e *Engine) rebuild(ctx context.Context) error {
+	before := e.namedObjects()
 	e.mu.Lock()
 	names := slices.Sorted(maps.Keys(e.heads))
 	e.mu.Unlock()
-	fresh := reconcile.Catalogue{}
+	fresh, whole := reconcile.Catalogue{}, true
 	for _, name := range names {
 		head, err := e.loadHead(ctx, name)
 		if absent(err) {
+			whole = false
 			continue // reported as withheld; nothing else holds what it said
 		}
 		if err != nil {
@@ -368,9 +381,12 @@ func (e *Engine) rebuild(ctx context.Context) error {
 		e.mu.Unlock()
 	}
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.catalogue = fresh
-	return nil
+	e.mu.Unlock()
+	if !whole {
+		return nil
+	}
+	return e.forgetReplaced(before)
 }
 
 func (e *Engine) parallel() int {

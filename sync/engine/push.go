@@ -46,7 +46,9 @@ type outgoing struct {
 	chunks        *errgroup.Group
 	conversations []upload // after the chunks
 	contacts      []string // new ones, for the root
-	rootUpload    *upload  // of a compacted root
+	names         []string // new ones of whom there are only tombstones
+	hidden        map[string]int64
+	rootUpload    *upload // of a compacted root
 	replaced      []replacement
 	force         bool // absorb all live heads
 	batch         batch
@@ -229,17 +231,18 @@ func (e *Engine) publish(ctx context.Context, out *outgoing) error {
 	return e.setDirty(false)
 }
 
-// stageRoot writes the state of the root that lists new contacts.
+// stageRoot writes the state of the root that lists new contacts and says which
+// are hidden.
 func (e *Engine) stageRoot(ctx context.Context, out *outgoing) error {
 	if up := out.rootUpload; up != nil {
 		if err := e.putList(ctx, *up); err != nil {
 			return err
 		}
 	}
-	if len(out.contacts) == 0 {
+	if len(out.contacts)+len(out.names)+len(out.hidden) == 0 {
 		return nil
 	}
-	root := &container.Root{Account: e.o.Account, Conversations: out.contacts, Names: out.contacts}
+	root := &container.Root{Account: e.o.Account, Conversations: out.contacts, Names: slices.Concat(out.contacts, out.names), Hidden: out.hidden}
 	state, up, err := e.writeList(out, container.KindRoot, e.o.Root, root.AppendJSON(nil), nil)
 	if err != nil {
 		return err
@@ -263,9 +266,14 @@ func (e *Engine) putList(ctx context.Context, up upload) error {
 // stage opens the journal entries of one conversation, places their items and
 // writes or queues the states that carry them.
 func (e *Engine) stage(ctx context.Context, out *outgoing, contact string, items []pendingItem) error {
+	items = e.stageHidden(out, contact, items)
+	if len(items) == 0 {
+		return nil
+	}
 	e.mu.Lock()
 	conversation := e.catalogue.Conversations[contact]
 	extents := conversation.Extents()
+	living, _ := conversation.Living(0)
 	limit := max(int64(e.o.ChunkLimit), e.catalogue.Limit)
 	e.mu.Unlock()
 	measures := make([]reconcile.Measure, len(items))
@@ -281,10 +289,16 @@ func (e *Engine) stage(ctx context.Context, out *outgoing, contact string, items
 			return err
 		}
 	}
+	switch {
+	case !living && slices.ContainsFunc(items, func(item pendingItem) bool { return !item.tombstone }):
+		out.contacts = append(out.contacts, contact) // listed, or listed again
+	case len(extents) == 0:
+		out.names = append(out.names, contact)
+	}
 	if len(opened) == 0 {
 		return nil
 	}
-	return e.stageLists(out, contact, opened, conversation == nil)
+	return e.stageLists(out, contact, opened, false)
 }
 
 // pendingItem is an opened journal entry.

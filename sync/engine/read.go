@@ -5,58 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 
 	"github.com/dm3sync/dm3sync/cache"
 	"github.com/dm3sync/dm3sync/internal/container"
 )
-
-// Conversations lists what is known locally, by contact. It asks no provider.
-func (e *Engine) Conversations(context.Context) ([]Conversation, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	contacts := slices.Collect(maps.Keys(e.catalogue.Conversations))
-	for _, waiting := range []map[string][]entry{e.pending, e.taken} {
-		for contact := range waiting {
-			if e.catalogue.Conversations[contact] == nil {
-				contacts = append(contacts, contact)
-			}
-		}
-	}
-	slices.Sort(contacts)
-	contacts = slices.Compact(contacts)
-	list := make([]Conversation, 0, len(contacts))
-	for _, contact := range contacts {
-		list = append(list, e.describe(contact))
-	}
-	return list, nil
-}
-
-func (e *Engine) describe(contact string) Conversation {
-	info := Conversation{Contact: contact, First: math.MaxInt64, Pending: len(e.pending[contact]) + len(e.taken[contact])}
-	see := func(first, last int64) {
-		info.First, info.Last = min(info.First, first), max(info.Last, last)
-	}
-	for _, pending := range slices.Concat(e.pending[contact], e.taken[contact]) {
-		see(pending.timestamp, pending.timestamp)
-	}
-	info.Messages = info.Pending
-	if conversation := e.catalogue.Conversations[contact]; conversation != nil {
-		info.Chunks = len(conversation.Chunks)
-		for _, chunk := range conversation.Chunks {
-			for _, state := range chunk.States {
-				see(state.First, state.Last)
-				info.Messages += int(state.Items)
-			}
-		}
-	}
-	if info.First == math.MaxInt64 {
-		info.First = 0
-	}
-	return info
-}
 
 // Messages returns a range of a conversation: one fetch for each state that
 // the range touches and the cache does not hold, all of them side by side. It
@@ -183,7 +137,7 @@ func (e *Engine) unconfirmed(contact string, r Range) (*container.Chunk, error) 
 		}
 	}
 	e.mu.Unlock()
-	entries = slices.DeleteFunc(entries, func(at entry) bool { return at.timestamp < r.From || at.timestamp >= r.To })
+	entries = slices.DeleteFunc(entries, func(at entry) bool { return at.kind == journalHidden || at.timestamp < r.From || at.timestamp >= r.To })
 	own := &container.Chunk{}
 	var sealed []byte
 	for _, at := range entries {

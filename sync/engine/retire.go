@@ -311,7 +311,8 @@ func (e *Engine) locate(contact string, identifier *container.ChunkIdentifier) (
 	return container.KindRoot, e.o.Root
 }
 
-// setFree unpins the bodies that only these replacements kept.
+// setFree drops the bodies that only these replacements kept: nothing reads
+// what was replaced, and it may hold what was deleted.
 func (e *Engine) setFree(objects []string) error {
 	if len(objects) == 0 {
 		return nil
@@ -328,15 +329,16 @@ func (e *Engine) setFree(objects []string) error {
 			}
 		}
 	}
+	named := e.namedObjects()
 	for _, r := range waiting {
 		if !slices.Contains(objects, r.object) {
 			continue
 		}
 		for _, old := range r.old {
-			if kept[old] || e.isLiveHead(old) {
+			if _, used := named[old]; used || kept[old] || e.isLiveHead(old) {
 				continue
 			}
-			if err := e.o.Cache.Blobs().Unpin(old); err != nil && !errors.Is(err, cache.ErrNotFound) {
+			if err := e.o.Cache.Blobs().Remove(old); err != nil {
 				return err
 			}
 		}

@@ -194,19 +194,36 @@ func (e *Engine) rewriteRoot(ctx context.Context, out *outgoing, spill bool) err
 	if len(picked) == 0 {
 		return nil
 	}
-	parts := make([]*container.Root, len(picked))
-	for i, state := range picked {
+	union, err := e.unionRoot(ctx, picked)
+	if err != nil {
+		return err
+	}
+	return e.replaceRoot(out, union, picked)
+}
+
+// unionRoot loads states of the root and unites them. Contacts without any
+// message are names, and no conversations.
+func (e *Engine) unionRoot(ctx context.Context, states []reconcile.State) (*container.Root, error) {
+	parts := make([]*container.Root, len(states))
+	for i, state := range states {
 		plain, _, err := e.plainState(ctx, container.KindRoot, e.o.Root, state)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if parts[i], err = container.DecodeRoot(plain); err != nil {
-			return fmt.Errorf("engine: decode root: %w", err)
+			return nil, fmt.Errorf("engine: decode root: %w", err)
 		}
 	}
 	union := container.UnionRoot(parts...)
-	union.Account, union.Replaces = e.o.Account, names(picked)
-	state, up, err := e.writeList(out, container.KindRoot, e.o.Root, union.AppendJSON(nil), picked)
+	union.Names = append(union.Names, union.Conversations...)
+	return union, nil
+}
+
+// replaceRoot stages a state of the root that replaces others.
+func (e *Engine) replaceRoot(out *outgoing, root *container.Root, replaced []reconcile.State) error {
+	root.Account, root.Replaces = e.o.Account, names(replaced)
+	root.Conversations = slices.DeleteFunc(root.Conversations, e.isEmptied)
+	state, up, err := e.writeList(out, container.KindRoot, e.o.Root, root.AppendJSON(nil), replaced)
 	if err != nil {
 		return err
 	}

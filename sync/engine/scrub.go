@@ -50,6 +50,9 @@ func (e *Engine) scrub(ctx context.Context) error {
 	if err := e.findUnsaid(ctx); err != nil {
 		return err
 	}
+	if err := e.sweepCache(); err != nil {
+		return err
+	}
 	e.markShapeless()
 	e.leftover = false
 	return e.setDirty(false)
@@ -254,8 +257,7 @@ func (e *Engine) decodeAs(found *identified, kind container.Kind, key container.
 			return err
 		}
 		found.contact, found.identifier = found.chunk.Contact, &found.chunk.Identifier
-		found.state.Items = int64(len(found.chunk.Messages) + len(found.chunk.Tombstones))
-		found.state.First, found.state.Last = span(found.chunk)
+		found.state.Describe(found.chunk)
 		found.state.Replaces = found.chunk.Replaces
 		expected = e.chunkKey(found.contact, *found.identifier)
 	case container.KindConversation:
@@ -283,6 +285,9 @@ func (e *Engine) markShapeless() {
 	for contact, conversation := range e.catalogue.Conversations {
 		if e.shapeless(conversation) {
 			e.strayed = append(e.strayed, contact)
+		}
+		if conversation.Purges() {
+			e.purges[contact] = true
 		}
 	}
 }

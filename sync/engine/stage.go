@@ -21,6 +21,10 @@ func (e *Engine) stageChunk(ctx context.Context, out *outgoing, contact string, 
 			return err
 		}
 	}
+	deleted, err := e.deletedAmong(ctx, contact, placement.Identifier, items, shown)
+	if err != nil {
+		return err
+	}
 	chunk := &container.Chunk{Contact: contact, Identifier: placement.Identifier}
 	sentItems := make([]sent, 0, len(items))
 	for i := range items {
@@ -30,7 +34,7 @@ func (e *Engine) stageChunk(ctx context.Context, out *outgoing, contact string, 
 		}
 		sentItems = append(sentItems, sent{entry: items[i].entry, chunk: placement.Identifier, item: item})
 		switch {
-		case contains(shown, item):
+		case contains(shown, item) || !items[i].tombstone && deleted[item.hash]:
 		case items[i].tombstone:
 			chunk.Tombstones = append(chunk.Tombstones, container.Tombstone{Hash: item.hash, Timestamp: item.timestamp})
 		default:
@@ -54,8 +58,7 @@ const scratchMost = 2 << 20
 func (e *Engine) writeChunk(ctx context.Context, out *outgoing, chunk *container.Chunk, replaced []reconcile.State) error {
 	ref := e.newRef(replaced)
 	chunk.Replaces = names(replaced)
-	ref.Items = int64(len(chunk.Messages) + len(chunk.Tombstones))
-	ref.First, ref.Last = span(chunk)
+	ref.Describe(chunk)
 	plain := chunk.AppendJSON(e.scratch[:0])
 	e.scratch = plain
 	if cap(plain) > scratchMost {
@@ -77,6 +80,10 @@ func (e *Engine) writeChunk(ctx context.Context, out *outgoing, chunk *container
 		return err
 	}
 	object := string(key) + "/" + ref.Name
+	if len(replaced) > 0 && ref.Tombstones > 0 {
+		e.purged[object] = e.passes
+		e.lighter[chunk.Contact] = true
+	}
 	out.news.AddChunk(chunk.Contact, chunk.Identifier, reconcile.State{StateRef: ref})
 	out.replace(object, key, replaced)
 	out.chunks.Go(func() error {
@@ -127,20 +134,9 @@ func names(states []reconcile.State) []string {
 
 // span returns the first and last timestamp of a chunk's items.
 func span(chunk *container.Chunk) (first, last int64) {
-	first = -1
-	see := func(timestamp int64) {
-		if first < 0 || timestamp < first {
-			first = timestamp
-		}
-		last = max(last, timestamp)
-	}
-	for i := range chunk.Messages {
-		see(chunk.Messages[i].Timestamp)
-	}
-	for _, tombstone := range chunk.Tombstones {
-		see(tombstone.Timestamp)
-	}
-	return max(first, 0), last
+	var ref container.StateRef
+	ref.Describe(chunk)
+	return ref.First, ref.Last
 }
 
 // stageLists queues the states that publish new chunks and a new contact.

@@ -32,10 +32,14 @@ type Options struct {
 	Inline     int64           // bytes that travel inside heads before they move into their containers; 0 is 1 MiB
 	Neighbours int             // chunks on each side of a range that are fetched ahead after a read that had to fetch
 	Warm       int64           // bytes of recent chunks a full pass fetches ahead; 0 none
-	Now        func() time.Time
-	Random     io.Reader
-	Log        *slog.Logger
-	Progress   func(Progress) // may be nil; called from passes, one at a time
+	// DeleteGrace is how long the bytes of a deleted message stay at the provider
+	// after this device first saw that they can go; 0 is not at all. It only
+	// delays.
+	DeleteGrace time.Duration
+	Now         func() time.Time
+	Random      io.Reader
+	Log         *slog.Logger
+	Progress    func(Progress) // may be nil; called from passes, one at a time
 }
 
 // Progress tells how far a step of a pass has come. Total is 0 while unknown.
@@ -73,8 +77,9 @@ type Report struct {
 }
 
 // Conversation describes a conversation from what is known locally. Times are
-// Unix milliseconds, zero where unknown. Messages counts items in states and
-// can be too high by those that stand in two.
+// Unix milliseconds, zero where unknown. Messages is an estimate from what heads
+// say: too high by messages that stand in two states, and, between a deletion
+// and the purge, off by doubles of deleted ones.
 type Conversation struct {
 	Contact  string `json:"contact"`
 	Chunks   int    `json:"chunks"`
@@ -152,6 +157,8 @@ var (
 	// ErrBlocked is an account that stopped to be safe; the text says why and
 	// what to do.
 	ErrBlocked = errors.New("account is blocked")
+	// ErrNoConversation is a contact of whom this device knows nothing.
+	ErrNoConversation = errors.New("no such conversation is known here")
 	// ErrClosed is a call on an engine that was closed.
 	ErrClosed = errors.New("engine is closed")
 )

@@ -34,6 +34,7 @@ type Chunk struct {
 // Conversation is a conversation in use; Chunks are in the order of time.
 type Conversation struct {
 	Contact string
+	Hidden  int64 // how often it was hidden or shown again; odd says hidden
 	States  []State
 	Chunks  []Chunk
 }
@@ -55,6 +56,7 @@ func (c *Catalogue) Add(name string, head *container.Head) {
 	for i := range head.Talks {
 		talk := &head.Talks[i]
 		c.AddConversation(talk.Contact, placed(name, talk.States)...)
+		c.AddHidden(talk.Contact, talk.Hidden)
 		for j := range talk.Chunks {
 			c.AddChunk(talk.Contact, talk.Chunks[j].Identifier, placed(name, talk.Chunks[j].States)...)
 		}
@@ -122,6 +124,7 @@ func (c *Catalogue) Unite(other *Catalogue) {
 	c.AddRoot(other.Root...)
 	for contact, conversation := range other.Conversations {
 		c.AddConversation(contact, conversation.States...)
+		c.AddHidden(contact, conversation.Hidden)
 		for i := range conversation.Chunks {
 			c.AddChunk(contact, conversation.Chunks[i].Identifier, conversation.Chunks[i].States...)
 		}
@@ -135,6 +138,12 @@ func (c *Catalogue) AddRoot(states ...State) { c.Root = addStates(c.Root, states
 func (c *Catalogue) AddConversation(contact string, states ...State) {
 	conversation := c.conversation(contact)
 	conversation.States = addStates(conversation.States, states)
+}
+
+// AddHidden takes a conversation's counter of being hidden: the greatest counts.
+func (c *Catalogue) AddHidden(contact string, counter int64) {
+	conversation := c.conversation(contact)
+	conversation.Hidden = max(conversation.Hidden, counter)
 }
 
 // AddChunk adds states of a chunk.
@@ -220,7 +229,7 @@ func (c *Catalogue) Fill(head *container.Head, body func(State) ([]byte, error),
 	head.Root = fill.refs(c.Root)
 	for _, contact := range slices.Sorted(maps.Keys(c.Conversations)) {
 		conversation := c.Conversations[contact]
-		talk := container.HeadConversation{Contact: contact, States: fill.refs(conversation.States)}
+		talk := container.HeadConversation{Contact: contact, Hidden: conversation.Hidden, States: fill.refs(conversation.States)}
 		for i := range conversation.Chunks {
 			chunk := &conversation.Chunks[i]
 			talk.Chunks = append(talk.Chunks, container.HeadChunk{Identifier: chunk.Identifier, States: fill.refs(chunk.States)})

@@ -87,7 +87,7 @@ func (d *device) open() error {
 		shown: make(map[string][]providers.Object), crash: d.crash}
 	opened, err := engine.Open(context.Background(), engine.Options{
 		Account: d.account.name, Root: d.account.root, Sealer: d.account.sealer, Store: view, Cache: kept,
-		ChunkLimit: w.setting.chunkLimit, Inline: w.setting.inline, LookEvery: w.setting.lookEvery, Grace: time.Millisecond,
+		ChunkLimit: w.setting.chunkLimit, Inline: w.setting.inline, LookEvery: w.setting.lookEvery, Grace: time.Millisecond, DeleteGrace: w.setting.grace,
 		Random: rand.NewChaCha8(w.nextSeed()), Now: func() time.Time { return time.Now().Add(d.skew) },
 	})
 	if err != nil {
@@ -131,9 +131,10 @@ func (d *device) unconfirmed() (messages, tombstones []container.MessageHash) {
 		// See the engine's append.go: kind, timestamp, hash.
 		hash := container.MessageHash(plain[9:41])
 		_ = binary.BigEndian.Uint64(plain[1:9])
-		if plain[0] == 1 {
+		switch plain[0] {
+		case 1:
 			messages = append(messages, hash)
-		} else {
+		case 2:
 			tombstones = append(tombstones, hash)
 		}
 		return nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/dm3sync/dm3sync/providers"
 )
@@ -18,7 +19,8 @@ type setting struct {
 	chunkLimit int
 	inline     int64
 	lookEvery  int
-	blobs      int64 // bytes of the blob budget; 0 is more than a world needs
+	grace      time.Duration // before bytes of deleted messages go
+	blobs      int64         // bytes of the blob budget; 0 is more than a world needs
 	compress   bool
 	liar       bool // the place damages, withholds and rolls back; devices keep what they have
 	frail      bool // devices get lost, cloned, restored from backups
@@ -31,6 +33,9 @@ func drawSetting(random *rand.Rand) setting {
 		devices: 1 + random.IntN(3), accounts: 1,
 		chunkLimit: 5000 + random.IntN(4)*3000, inline: int64(4000 + random.IntN(4)*8000), lookEvery: 1 + random.IntN(4),
 		compress: random.IntN(12) == 0, steps: 200 + random.IntN(40),
+	}
+	if random.IntN(2) == 0 {
+		s.grace = time.Duration(random.Int64N(int64(48 * time.Hour)))
 	}
 	if random.IntN(8) == 0 {
 		s.accounts = 2
@@ -98,7 +103,7 @@ func weights() []weight {
 	stormy := func(s setting) bool { return s.stormy }
 	carried := func(s setting) bool { return s.promise.Carried }
 	return []weight{
-		{"append", 120, nil}, {"remove", 12, nil}, {"empty", 2, nil}, {"twin", 10, nil}, {"read", 24, nil},
+		{"append", 120, nil}, {"remove", 12, nil}, {"empty", 2, nil}, {"hide", 3, nil}, {"twin", 10, nil}, {"read", 24, nil},
 		{"flush", 60, nil}, {"pass", 50, nil}, {"settle", 14, nil}, {"scrub", 4, nil}, {"together", 30, nil},
 		{"cut", 22, nil}, {"cutdisk", 16, nil}, {"restart", 6, nil}, {"skew", 3, nil}, {"sleep", 4, nil}, {"join", 1, nil},
 		{"weather", 20, stormy}, {"calm", 8, stormy}, {"catchup", 10, stormy},

@@ -26,6 +26,8 @@ func (w *world) do(kind string, d *device) {
 		w.tasks(func() { d.remove(d.account.hashes(func(f *fate) bool { return f.contact == contact && f.acked })...) })
 	case "twin":
 		w.tasks(func() { w.twin(d) })
+	case "hide":
+		w.tasks(func() { w.hide(d) })
 	case "read":
 		w.read(d)
 	case "flush":
@@ -260,6 +262,9 @@ func (w *world) finish() {
 	// A device that is gone, or has another name now, counts as active for eight
 	// looks of the others; only then somebody else does its part.
 	for round := range 14 {
+		if round == 3 {
+			time.Sleep(2*w.setting.grace + time.Hour) // what was deleted may go then
+		}
 		for _, d := range w.devices {
 			if !d.gone {
 				w.tasks(func() {
@@ -317,6 +322,14 @@ func (w *world) checkFresh(a *account) {
 		}
 	}
 	w.tasks(func() { fresh.check("a fresh device") })
+	for _, d := range w.devices {
+		if d.account == a && !d.gone && d.hidden() != fresh.hidden() {
+			w.fail("device %d hides %q, a fresh one %q", d.id, d.hidden(), fresh.hidden())
+		}
+	}
+	if w.carrier == nil { // a copy keeps what its device could not yet prove to be anywhere else
+		w.checkPurged(a)
+	}
 	w.checkQuiet(a)
 	w.tasks(func() { w.verify(fresh) })
 }

@@ -1,0 +1,153 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/dm3sync/dm3sync/providers"
+	"github.com/dm3sync/dm3sync/providers/memory"
+	"github.com/dm3sync/dm3sync/sync/engine"
+)
+
+// TestDeleteInCarriedFolder deletes in a folder that another program carries:
+// the device that receives the replacement removes what holds the message.
+func TestDeleteInCarriedFolder(t *testing.T) {
+	for _, devices := range []int{1, 2} {
+		t.Run(fmt.Sprint(devices), func(t *testing.T) {
+			place := memory.New(nil)
+			one := newDevice(t, &carried{Store: place}, inPieces)
+			items := many(56, 1, 60)
+			one.append(items...)
+			one.settle()
+			all := []*device{one}
+			if devices == 2 {
+				two := newDevice(t, &carried{Store: place}, inPieces)
+				two.append(message("friend0.eth", 1_800_000_000_000, "from the second"))
+				two.settle()
+				one.settle()
+				all = append(all, two)
+			}
+			one.remove(items[30])
+			one.settle()
+			for range 3 {
+				for _, d := range all {
+					d.settle()
+				}
+			}
+			if left := holding(t, place, "30 says"); len(left) > 0 {
+				t.Errorf("%d objects hold the message", len(left))
+			}
+			for _, d := range all {
+				if held := d.holds(); len(held) != 59+devices-1 || held[items[30].Envelope.Hash] != "" {
+					t.Errorf("%d messages", len(held))
+				}
+				d.wantClean()
+			}
+		})
+	}
+}
+
+// TestDeleteGrace lets the clock go on: the bytes stay until the grace time is
+// over, nobody waits for that in a pass, and a restart does not begin it anew.
+func TestDeleteGrace(t *testing.T) {
+	now := time.UnixMilli(1_700_000_000_000)
+	place := memory.New(nil)
+	one := newDevice(t, place, func(o *engine.Options) {
+		o.DeleteGrace = time.Hour
+		o.Now = func() time.Time { return now }
+	})
+	items := many(57, 1, 30)
+	one.append(items...)
+	one.settle()
+	one.remove(items[11])
+	one.settle()
+	now = now.Add(59 * time.Minute)
+	one.reopen()
+	one.settle()
+	if len(holding(t, place, "11 says")) == 0 {
+		t.Error("the bytes went before the grace time was over")
+	}
+	want := hashes(items)
+	delete(want, items[11].Envelope.Hash)
+	same(t, "within the grace time", one.holds(), want)
+	now = now.Add(2 * time.Minute)
+	one.pass(engine.Work{})
+	if left := holding(t, place, "11 says"); len(left) > 0 {
+		t.Errorf("%d objects hold the message after the grace time", len(left))
+	}
+	one.settle()
+	same(t, "after the grace time", one.holds(), want)
+	one.wantClean()
+}
+
+// TestPurgeEnds asks that an old deletion is not worked on for ever: a pass in
+// which nothing happens costs one request, and a flush one object.
+func TestPurgeEnds(t *testing.T) {
+	counted := providers.Count(memory.New(nil))
+	one := newDevice(t, counted, nil)
+	items := many(58, 3, 90)
+	one.append(items[:60]...)
+	one.settle()
+	one.remove(items[10:20]...)
+	one.settle()
+	one.settle()
+	before := counted.Counts()
+	one.pass(engine.Work{})
+	if n := counted.Counts().Requests() - before.Requests(); n != 1 {
+		t.Errorf("an idle pass costs %d requests", n)
+	}
+	for _, item := range items[60:] {
+		before := counted.Counts()
+		one.append(item)
+		one.pass(engine.Work{Flush: true})
+		after := counted.Counts()
+		if one.Status().Heads < 3 && after.Puts-before.Puts != 1 {
+			t.Errorf("a flush costs %d objects", after.Puts-before.Puts)
+		}
+	}
+	one.settle()
+	same(t, "one", one.holds(), hashes(slices.Concat(items[:10], items[20:])))
+}
+
+// TestSweepKeepsWhatAMissingHeadNamed loses a head and all that it names, and
+// the cache's copy of the head: what the cache holds of the rest may be the last.
+func TestSweepKeepsWhatAMissingHeadNamed(t *testing.T) {
+	place := memory.New(nil)
+	one, two := newDevice(t, place, inPieces), newDevice(t, place, nil)
+	one.append(many(59, 1, 50)...)
+	one.settle()
+	lost := slices.Concat(objects(t, place, true), objects(t, place, false))
+	two.append(message("friend9.eth", 5, "keeps the account from looking empty"))
+	two.settle()
+	two.holds()
+	var cached []string
+	for _, name := range lost {
+		if two.cache.Blobs().Has(name) && !isHead(name) {
+			cached = append(cached, name)
+		}
+		if err := errors.Join(place.Delete(context.Background(), name), ifHead(name, two.cache.Blobs().Remove)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(cached) == 0 {
+		t.Fatal("the cache holds nothing, so nothing can be shown")
+	}
+	two.reopen()
+	two.pass(engine.Work{Scrub: true})
+	for _, object := range cached {
+		if !two.cache.Blobs().Has(object) {
+			t.Errorf("%s left the cache", object)
+		}
+	}
+}
+
+func ifHead(name string, do func(string) error) error {
+	if !isHead(name) {
+		return nil
+	}
+	return do(name)
+}
