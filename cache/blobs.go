@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
-	"maps"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -227,26 +224,6 @@ func (b *Blobs) Remove(name string) error {
 	}
 	if err := b.drop(at); err != nil {
 		return fmt.Errorf("cache: removing blob: %w", err)
-	}
-	return nil
-}
-
-// Retain drops every blob, pinned or not, whose name is not among names.
-func (b *Blobs) Retain(names iter.Seq[string]) error {
-	keep := make(map[blobKey]bool)
-	for name := range names {
-		keep[keyOf(name)] = true
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, key := range slices.Collect(maps.Keys(b.order.at)) {
-		at, held := b.order.find(key)
-		if !held || keep[key] {
-			continue
-		}
-		if err := b.drop(at); err != nil {
-			return fmt.Errorf("cache: removing blob: %w", err)
-		}
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -301,26 +300,5 @@ func TestBlobsConcurrently(t *testing.T) {
 	group.Wait()
 	if got := b.Stats(); got.Entries > 20 || got.Bytes < got.PinnedBytes {
 		t.Errorf("stats %+v", got)
-	}
-}
-
-func TestBlobsRetain(t *testing.T) {
-	folder := t.TempDir()
-	b := mustOpenBlobs(t, folder, 1000, newTestClock())
-	putBlob(t, b, "a", 10, false)
-	putBlob(t, b, "b", 10, true)
-	putBlob(t, b, "c", 10, false)
-	putBlob(t, b, "d", 10, true)
-	if err := b.Retain(slices.Values([]string{"c", "d", "never kept"})); err != nil {
-		t.Fatal(err)
-	}
-	if got := held(b, "a", "b", "c", "d"); got != "cd" {
-		t.Errorf("held %q", got)
-	}
-	if got := b.Stats(); got.Entries != 2 || got.PinnedEntries != 1 || got.Bytes != 20 || got.PinnedBytes != 10 {
-		t.Errorf("figures %+v", got)
-	}
-	if got := held(mustOpenBlobs(t, folder, 1000, newTestClock()), "a", "b", "c", "d"); got != "cd" {
-		t.Errorf("held %q after a restart", got)
 	}
 }

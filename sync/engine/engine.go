@@ -92,7 +92,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e.stopped, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	e.incarnation = e.randomName(8)
-	steps := []func() error{e.openDevice, e.openIncarnations, e.openStatus, e.openBehind, e.openDirty, e.openPurges, e.openHeads, e.openJournal, e.checkLimit}
+	steps := []func() error{e.openDevice, e.openIncarnations, e.openStatus, e.openBehind, e.openDirty, e.openPurges, e.openGone, e.openHeads, e.openJournal, e.checkLimit}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			e.stop()

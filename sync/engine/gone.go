@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/dm3sync/dm3sync/cache"
 	"github.com/dm3sync/dm3sync/internal/container"
 	"github.com/dm3sync/dm3sync/sync/reconcile"
 )
@@ -68,12 +69,17 @@ func (e *Engine) absorbStale(ctx context.Context) error {
 	e.mu.Lock()
 	stale, leftovers := e.stale, e.remains
 	e.stale, e.remains = false, nil
+	var old []string
 	for name, pass := range e.gone {
 		if e.passes-pass > goneLooks {
 			delete(e.gone, name)
+			old = append(old, name)
 		}
 	}
 	e.mu.Unlock()
+	if err := e.forgetGone(old); err != nil {
+		return err
+	}
 	if !stale {
 		return nil
 	}
@@ -81,6 +87,21 @@ func (e *Engine) absorbStale(ctx context.Context) error {
 		return err
 	}
 	return e.removeNamed(ctx, distinct(leftovers))
+}
+
+// forgetGone takes names out of what is remembered over a restart.
+func (e *Engine) forgetGone(names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
+		for _, name := range names {
+			if err := tx.Delete("gone", name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // findUnsaid looks through all live heads for states that one of them names,

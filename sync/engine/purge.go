@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dm3sync/dm3sync/cache"
@@ -233,11 +234,35 @@ func (e *Engine) forgetReplaced(before map[string]string) error {
 		_, used := after[object]
 		return used || !e.o.Cache.Blobs().Has(object)
 	})
-	return e.dropCopies(slices.Collect(maps.Keys(before)))
+	thinned := e.thinned()
+	objects := slices.Collect(maps.Keys(before))
+	return e.dropCopies(slices.DeleteFunc(objects, func(object string) bool { return !thinned[keyOf(object)] }))
 }
 
-// dropCopies removes objects from the cache that no replacement of this device
-// keeps.
+// thinned are the keys of the chunks with tombstones: replaced states of these
+// may hold what was deleted. Copies of others stay, since a head that another
+// device wrote meanwhile may name such a state again, and then it can be mended.
+func (e *Engine) thinned() map[string]bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	keys := make(map[string]bool)
+	e.catalogue.States(func(contact string, identifier *container.ChunkIdentifier, state *reconcile.State) bool {
+		if state.Tombstones > 0 {
+			keys[string(e.chunkKey(contact, *identifier))] = true
+		}
+		return true
+	})
+	return keys
+}
+
+// keyOf is the container of an object.
+func keyOf(object string) string {
+	key, _, _ := strings.Cut(object, "/")
+	return key
+}
+
+// dropCopies removes replaced states from the cache that no replacement of this
+// device keeps.
 func (e *Engine) dropCopies(objects []string) error {
 	if len(objects) == 0 {
 		return nil
@@ -246,15 +271,51 @@ func (e *Engine) dropCopies(objects []string) error {
 	if err != nil {
 		return err
 	}
-	for _, object := range objects {
-		if kept[object] {
-			continue
+	return e.dropForGood(slices.DeleteFunc(objects, func(object string) bool { return kept[object] }))
+}
+
+// dropForGood removes replaced states from the cache. What can't be mended any
+// more must not come back, so their names are remembered over a restart.
+func (e *Engine) dropForGood(objects []string) error {
+	if len(objects) == 0 {
+		return nil
+	}
+	err := e.o.Cache.Records().Update(func(tx *cache.Tx) error {
+		for _, object := range objects {
+			if err := e.putRecord(tx, "gone", nameOf(object), nil); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	for _, object := range objects {
+		e.gone[nameOf(object)] = e.passes
+	}
+	e.mu.Unlock()
+	for _, object := range objects {
 		if err := e.o.Cache.Blobs().Remove(object); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// openGone reads the names of the replaced states whose copies were dropped.
+func (e *Engine) openGone() error {
+	return e.o.Cache.Records().Each("gone", func(name string, _ []byte) error {
+		e.gone[name] = -1 // before the first look
+		return nil
+	})
+}
+
+// nameOf is an object's name within its container.
+func nameOf(object string) string {
+	_, name, _ := strings.Cut(object, "/")
+	return name
 }
 
 // retainedObjects are the replacements of this device that wait to be seen once
@@ -293,40 +354,4 @@ func (e *Engine) clarify(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// sweepCache drops every body that neither the catalogue nor a replacement
-// needs: what an earlier run left, and what other devices replaced. While a head
-// is missing it drops nothing: what that one named is not replaced.
-func (e *Engine) sweepCache() error {
-	if whole, err := e.seesAllHeads(); err != nil || !whole {
-		return err
-	}
-	keep, err := e.retainedObjects()
-	if err != nil {
-		return err
-	}
-	for object := range e.namedObjects() {
-		keep[object] = true
-	}
-	e.mu.Lock()
-	for name := range e.heads {
-		keep[e.headObject(name)] = true
-	}
-	e.mu.Unlock()
-	return e.o.Cache.Blobs().Retain(maps.Keys(keep))
-}
-
-// seesAllHeads tells whether every head that the cache knows of is live and was
-// shown by the last look, or another one stands for it.
-func (e *Engine) seesAllHeads() (whole bool, err error) {
-	whole = true
-	err = e.o.Cache.Records().Each("head", func(name string, _ []byte) error {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		live := e.heads[name]
-		whole = whole && (live != nil && live.missing == 0 || e.covered(name))
-		return nil
-	})
-	return whole, err
 }

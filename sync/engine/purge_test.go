@@ -1,8 +1,6 @@
 package engine_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -111,43 +109,4 @@ func TestPurgeEnds(t *testing.T) {
 	}
 	one.settle()
 	same(t, "one", one.holds(), hashes(slices.Concat(items[:10], items[20:])))
-}
-
-// TestSweepKeepsWhatAMissingHeadNamed loses a head and all that it names, and
-// the cache's copy of the head: what the cache holds of the rest may be the last.
-func TestSweepKeepsWhatAMissingHeadNamed(t *testing.T) {
-	place := memory.New(nil)
-	one, two := newDevice(t, place, inPieces), newDevice(t, place, nil)
-	one.append(many(59, 1, 50)...)
-	one.settle()
-	lost := slices.Concat(objects(t, place, true), objects(t, place, false))
-	two.append(message("friend9.eth", 5, "keeps the account from looking empty"))
-	two.settle()
-	two.holds()
-	var cached []string
-	for _, name := range lost {
-		if two.cache.Blobs().Has(name) && !isHead(name) {
-			cached = append(cached, name)
-		}
-		if err := errors.Join(place.Delete(context.Background(), name), ifHead(name, two.cache.Blobs().Remove)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if len(cached) == 0 {
-		t.Fatal("the cache holds nothing, so nothing can be shown")
-	}
-	two.reopen()
-	two.pass(engine.Work{Scrub: true})
-	for _, object := range cached {
-		if !two.cache.Blobs().Has(object) {
-			t.Errorf("%s left the cache", object)
-		}
-	}
-}
-
-func ifHead(name string, do func(string) error) error {
-	if !isHead(name) {
-		return nil
-	}
-	return do(name)
 }

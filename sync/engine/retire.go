@@ -311,8 +311,8 @@ func (e *Engine) locate(contact string, identifier *container.ChunkIdentifier) (
 	return container.KindRoot, e.o.Root
 }
 
-// setFree drops the bodies that only these replacements kept: nothing reads
-// what was replaced, and it may hold what was deleted.
+// setFree unpins the bodies that only these replacements kept, and drops those
+// of heads and of chunks with tombstones, which may hold what was deleted.
 func (e *Engine) setFree(objects []string) error {
 	if len(objects) == 0 {
 		return nil
@@ -329,7 +329,8 @@ func (e *Engine) setFree(objects []string) error {
 			}
 		}
 	}
-	named := e.namedObjects()
+	named, thinned := e.namedObjects(), e.thinned()
+	var drop []string
 	for _, r := range waiting {
 		if !slices.Contains(objects, r.object) {
 			continue
@@ -338,10 +339,21 @@ func (e *Engine) setFree(objects []string) error {
 			if _, used := named[old]; used || kept[old] || e.isLiveHead(old) {
 				continue
 			}
-			if err := e.o.Cache.Blobs().Remove(old); err != nil {
+			if thinned[keyOf(old)] {
+				drop = append(drop, old)
+				continue
+			}
+			release := e.o.Cache.Blobs().Unpin
+			if keyOf(old) == string(e.headsKey) {
+				release = e.o.Cache.Blobs().Remove
+			}
+			if err := release(old); err != nil {
 				return err
 			}
 		}
+	}
+	if err := e.dropForGood(drop); err != nil {
+		return err
 	}
 	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
 		for _, object := range objects {

@@ -50,9 +50,6 @@ func (e *Engine) scrub(ctx context.Context) error {
 	if err := e.findUnsaid(ctx); err != nil {
 		return err
 	}
-	if err := e.sweepCache(); err != nil {
-		return err
-	}
 	e.markShapeless()
 	e.leftover = false
 	return e.setDirty(false)
