@@ -70,6 +70,7 @@ type Engine struct {
 	gone      map[string]int64 // names of replaced states, by the look that saw it
 	stale     bool             // another device's head names one of those
 	behind    bool             // the cache may be older than what was shown before; until the first look
+	loose     []string         // objects of this device that no head names yet
 	strayed   []string         // contacts that a pull found out of shape
 	purges    map[string]bool  // contacts with bytes of deleted messages at the provider
 	lessons   []lesson         // tombstones that other devices' heads carry

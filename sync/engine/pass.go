@@ -68,6 +68,9 @@ func (e *Engine) run(ctx context.Context, w Work) (Report, error) {
 			return report, err
 		}
 	}
+	if err := e.adoptLoose(ctx); err != nil {
+		return report, err
+	}
 	if !w.Settle {
 		_, err := e.round(ctx, w, &report)
 		return report, err

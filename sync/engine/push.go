@@ -220,6 +220,7 @@ func (e *Engine) publish(ctx context.Context, out *outgoing) error {
 	if out.batch.head, err = e.writeHead(ctx, &out.news, out.bodies, out.force); err != nil {
 		return err
 	}
+	e.fasten()
 	for _, replaced := range out.replaced {
 		if err := e.retire(ctx, replaced); err != nil {
 			return err
@@ -257,6 +258,7 @@ func (e *Engine) stageRoot(ctx context.Context, out *outgoing) error {
 // putList puts a state of a root or conversation, and keeps its body, from which
 // it can be mended.
 func (e *Engine) putList(ctx context.Context, up upload) error {
+	e.loosen(up.object) // a put that fails may have happened
 	if err := e.putNew(ctx, up.object, up.sealed, up.proof); err != nil {
 		return err
 	}
