@@ -80,7 +80,7 @@ func (e *Engine) absorbStale(ctx context.Context) error {
 	if _, err := e.writeHead(ctx, &reconcile.Catalogue{}, nil, true); err != nil {
 		return err
 	}
-	return e.remove(ctx, leftovers)
+	return e.removeLeftovers(ctx, leftovers)
 }
 
 // findUnsaid looks through all live heads for states that one of them names,

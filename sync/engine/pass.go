@@ -172,6 +172,7 @@ func (e *Engine) finish(err error) {
 		state = "blocked"
 	}
 	e.setState(state, err)
+	e.saveProblems()
 	e.mu.Lock()
 	e.status.LastPass = e.o.Now()
 	if err == nil {
@@ -215,10 +216,7 @@ func (e *Engine) Status() Status {
 	for _, conversation := range e.catalogue.Conversations {
 		status.Chunks += len(conversation.Chunks)
 	}
-	status.Problems = make([]Problem, 0, len(e.problems))
-	for _, problem := range e.problems {
-		status.Problems = append(status.Problems, problem)
-	}
+	e.fillProblems(&status)
 	status.JournalDamaged, status.CacheRebuilt = stats.DamagedFrames, e.o.Cache.Rebuilt()
 	return status
 }

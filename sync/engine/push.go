@@ -329,7 +329,8 @@ func (e *Engine) damagedEntry(at entry, err error) error {
 	if !damagedInCache(err) {
 		return fmt.Errorf("engine: read journal: %w", err)
 	}
-	e.problem(Problem{Kind: "journal", Object: fmt.Sprint(at.id), Detail: "a journal entry is damaged; append its message again"})
+	// An alarm about this disk: what a crash leaves is cut off when the journal is opened.
+	e.problem(Problem{Kind: "journal", Alarm: true, Object: fmt.Sprint(at.id), Detail: "a journal entry is damaged; append its message again"})
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.count--

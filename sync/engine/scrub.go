@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -135,7 +134,51 @@ func (e *Engine) adoptUnnamed(ctx context.Context, objects []string) error {
 	if err := e.publish(ctx, out); err != nil {
 		return err
 	}
-	return e.remove(ctx, leftover)
+	return e.removeLeftovers(ctx, leftover)
+}
+
+// removeLeftovers removes replaced objects whose container is whole: after a
+// place was rolled back, they may be all that is there of what replaced them.
+func (e *Engine) removeLeftovers(ctx context.Context, objects []string) error {
+	whole := make(map[string]bool)
+	var old []string
+	for _, object := range objects {
+		key, _, _ := strings.Cut(object, "/")
+		if _, looked := whole[key]; !looked {
+			var err error
+			if whole[key], err = e.containerWhole(ctx, container.Key(key)); err != nil {
+				return err
+			}
+		}
+		if whole[key] {
+			old = append(old, object)
+		}
+	}
+	return e.remove(ctx, old)
+}
+
+// containerWhole reads all states of a container from the provider.
+func (e *Engine) containerWhole(ctx context.Context, key container.Key) (bool, error) {
+	for object, contact := range e.namedObjects() {
+		if !strings.HasPrefix(object, string(key)+"/") {
+			continue
+		}
+		kind, _, state, ok := e.inUse(object)
+		if !ok {
+			continue
+		}
+		err := e.reread(ctx, kind, key, object, state)
+		if unusable(err) {
+			if _, err = e.care(ctx, kind, object, contact, state, err); err == nil {
+				e.dangling[contact] = e.passes
+			}
+			return false, err
+		}
+		if err != nil {
+			return false, fmt.Errorf("engine: look at %s: %w", object, err)
+		}
+	}
+	return true, nil
 }
 
 func (e *Engine) isReplaced(object string) bool {
@@ -167,10 +210,13 @@ func (e *Engine) adoptObject(ctx context.Context, out *outgoing, object string) 
 	found, err := e.identify(container.Key(key), sealed)
 	if err != nil {
 		if !errors.Is(err, seal.ErrOtherKey) {
-			e.unreadable(object, err)
+			// No alarm: no head names it, so nobody said that it is whole.
+			kind, detail := fault(err)
+			e.problem(Problem{Kind: kind, Object: object, Detail: detail + "; no head names it"})
 		}
 		return nil
 	}
+	e.readable(object)
 	found.state.Name = name
 	// Its writer stopped before the head; what it replaced is still there, and
 	// goes now that it was read whole.
@@ -298,57 +344,4 @@ func (e *Engine) shapeless(conversation *reconcile.Conversation) bool {
 		}
 	}
 	return len(reconcile.Compact(conversation.States, false, false)) > 0
-}
-
-// rereadHeads reads every live head from the provider and writes those again
-// that are not what the cache holds: heads never change.
-func (e *Engine) rereadHeads(ctx context.Context) error {
-	e.mu.Lock()
-	names := slices.Sorted(maps.Keys(e.heads))
-	e.mu.Unlock()
-	for _, name := range names {
-		object := e.headObject(name)
-		there, err := e.o.Store.Get(ctx, object)
-		if err != nil && !absent(err) {
-			return fmt.Errorf("engine: read head %s: %w", name, err)
-		}
-		kept, ok := e.o.Cache.Blobs().Get(object)
-		if bytes.Equal(there, kept) {
-			e.healed("damaged", object)
-		}
-		if !ok || bytes.Equal(there, kept) {
-			continue
-		}
-		if _, err := e.openHead(kept); err != nil {
-			continue // both are damaged: another device may hold it whole
-		}
-		e.problem(Problem{Kind: "damaged", Object: object, Detail: "this head was not whole at the provider and was written again"})
-		if err := e.putWhole(ctx, object, kept, true); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// restore writes again what this device holds, after a provider lost all.
-func (e *Engine) restore(ctx context.Context) error {
-	for object := range e.namedObjects() {
-		if sealed, ok := e.o.Cache.Blobs().Get(object); ok {
-			if err := e.putWhole(ctx, object, sealed, true); err != nil {
-				return err
-			}
-		}
-	}
-	e.mu.Lock()
-	names := slices.Sorted(maps.Keys(e.heads))
-	e.mu.Unlock()
-	for _, name := range names {
-		if sealed, ok := e.o.Cache.Blobs().Get(e.headObject(name)); ok {
-			if err := e.putWhole(ctx, e.headObject(name), sealed, true); err != nil {
-				return err
-			}
-		}
-	}
-	e.healed("blocked", "root")
-	return nil
 }
