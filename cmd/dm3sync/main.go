@@ -80,6 +80,6 @@ func (p *program) command() *cobra.Command {
 	flags.BoolVar(&p.json, "json", false, "print one JSON document")
 	flags.BoolVar(&p.quiet, "quiet", false, "no progress, no notes")
 	root.AddCommand(p.initCommand(), p.runCommand(), p.appendCommand(), p.conversationsCommand(), p.messagesCommand(),
-		p.syncCommand(), p.statusCommand(), p.verifyCommand(), p.checkCommand(), p.demoCommand(), p.versionCommand())
+		p.syncCommand(), p.statusCommand(), p.verifyCommand(), p.repairCommand(), p.forgetCommand(), p.checkCommand(), p.demoCommand(), p.versionCommand())
 	return root
 }

@@ -23,6 +23,7 @@ const (
 	pathConversations = "/v1/conversations"
 	pathMessages      = "/v1/messages"
 	pathVerify        = "/v1/verify"
+	pathForget        = "/v1/forget"
 	pathPause         = "/v1/pause"
 )
 
@@ -68,6 +69,7 @@ func Handler(b Backend) http.Handler {
 		"GET " + pathConversations: conversations,
 		"GET " + pathMessages:      messages,
 		"POST " + pathVerify:       verify,
+		"POST " + pathForget:       forget,
 		"POST " + pathPause:        pause,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -127,10 +129,26 @@ func sync(w http.ResponseWriter, r *http.Request, account Account) {
 	s.finish(report, err)
 }
 
+// verifyRequest is engine.VerifyOptions as it travels.
+type verifyRequest struct {
+	Deep    bool  `json:"deep,omitempty"`
+	Rate    int64 `json:"rate,omitempty"`
+	Restart bool  `json:"restart,omitempty"`
+}
+
 func verify(w http.ResponseWriter, r *http.Request, account Account) {
+	var o verifyRequest
+	if err := json.NewDecoder(r.Body).Decode(&o); err != nil && !errors.Is(err, io.EOF) {
+		writeError(w, fmt.Errorf("%w: %w", ErrRequest, err))
+		return
+	}
 	s := newStream(w)
-	verification, err := account.Verify(r.Context(), s.progress)
+	verification, err := account.Verify(r.Context(), engine.VerifyOptions(o), s.progress)
 	s.finish(verification, err)
+}
+
+func forget(w http.ResponseWriter, r *http.Request, account Account) {
+	answer(w, struct{}{}, account.Forget(r.Context()))
 }
 
 func conversations(w http.ResponseWriter, r *http.Request, account Account) {

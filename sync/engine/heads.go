@@ -87,6 +87,15 @@ func (e *Engine) openHead(sealed []byte) (*container.Head, error) {
 	return container.DecodeHead(plain)
 }
 
+// openNamed opens a head, which must be the one of that name.
+func (e *Engine) openNamed(name string, sealed []byte) (*container.Head, error) {
+	head, err := e.openHead(sealed)
+	if err == nil && container.HeadName(head.Incarnation, head.Sequence) != name {
+		return nil, errForeignHead
+	}
+	return head, err
+}
+
 // adopt makes a head part of the catalogue.
 func (e *Engine) adopt(name string, size int64, head *container.Head) {
 	e.mu.Lock()

@@ -178,6 +178,13 @@ func (e *Engine) finish(err error) {
 	if err == nil {
 		e.status.LastSuccess = e.status.LastPass
 	}
+	e.mu.Unlock()
+	e.keepStatus()
+}
+
+// keepStatus writes down how the account is.
+func (e *Engine) keepStatus() {
+	e.mu.Lock()
 	kept, marshalErr := json.Marshal(e.status)
 	e.mu.Unlock()
 	if marshalErr != nil {

@@ -40,7 +40,7 @@ type Problem struct {
 // Healed is a problem that is over: until when it lasted, and what ended it.
 type Healed struct {
 	Problem
-	Until time.Time `json:"until"`
+	Until time.Time `json:"until,omitzero"`
 	How   string    `json:"how"`
 }
 

@@ -281,10 +281,7 @@ func (e *Engine) readHeads(ctx context.Context, names []string) (absent []string
 // takeHead opens a head from the provider. One that can't be opened is named
 // in the status and left alone; it is looked at again in each pass.
 func (e *Engine) takeHead(name string, sealed []byte) error {
-	head, err := e.openHead(sealed)
-	if err == nil && container.HeadName(head.Incarnation, head.Sequence) != name {
-		err = errForeignHead
-	}
+	head, err := e.openNamed(name, sealed)
 	if err != nil {
 		e.mu.Lock()
 		confirmed := e.heads[name] != nil || e.confirmed(name)

@@ -203,7 +203,7 @@ func (e *Engine) publish(ctx context.Context, out *outgoing) error {
 	group, groupContext := errgroup.WithContext(ctx)
 	group.SetLimit(e.parallel())
 	for _, up := range out.conversations {
-		group.Go(func() error { return e.putWhole(groupContext, up.object, up.sealed, up.proof) })
+		group.Go(func() error { return e.putState(groupContext, up) })
 	}
 	if err := group.Wait(); err != nil {
 		return err
@@ -232,7 +232,7 @@ func (e *Engine) publish(ctx context.Context, out *outgoing) error {
 // stageRoot writes the state of the root that lists new contacts.
 func (e *Engine) stageRoot(ctx context.Context, out *outgoing) error {
 	if up := out.rootUpload; up != nil {
-		if err := e.putWhole(ctx, up.object, up.sealed, up.proof); err != nil {
+		if err := e.putState(ctx, *up); err != nil {
 			return err
 		}
 	}
@@ -248,7 +248,15 @@ func (e *Engine) stageRoot(ctx context.Context, out *outgoing) error {
 	if up == nil {
 		return nil
 	}
-	return e.putWhole(ctx, up.object, up.sealed, up.proof)
+	return e.putState(ctx, *up)
+}
+
+// putState puts a state and keeps a copy, which can mend it.
+func (e *Engine) putState(ctx context.Context, up upload) error {
+	if err := e.putWhole(ctx, up.object, up.sealed, up.proof); err != nil {
+		return err
+	}
+	return e.o.Cache.Blobs().Put(up.object, up.sealed, false)
 }
 
 // stage opens the journal entries of one conversation, places their items and

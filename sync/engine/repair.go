@@ -80,6 +80,7 @@ func (e *Engine) Forget(ctx context.Context) error {
 	}
 	e.saveProblems()
 	e.setState("idle", nil)
+	e.keepStatus()
 	return nil
 }
 

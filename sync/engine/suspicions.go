@@ -79,7 +79,7 @@ func (e *Engine) judge(ctx context.Context, listing int64) error {
 	e.mu.Lock()
 	var due []suspicion
 	for key, s := range e.suspicions {
-		if !e.used(s.problem.Object) {
+		if !e.used(s.problem.Kind, s.problem.Object) {
 			delete(e.suspicions, key) // replaced or absorbed: nobody broke a promise
 			continue
 		}
@@ -114,12 +114,12 @@ func (e *Engine) patient(pass int64) bool {
 	return e.o.Store.Properties().CurrentListings || e.passes-pass >= lateLooks
 }
 
-// used tells whether an object is a state in use or a live head. The caller
-// holds e.mu.
-func (e *Engine) used(object string) bool {
+// used tells whether an object is a state in use or a live head; pull looks after
+// one that is not listed, unless that is what is suspected. The caller holds e.mu.
+func (e *Engine) used(kind, object string) bool {
 	if e.underHeads(object) {
 		name := strings.TrimPrefix(object, string(e.headsKey)+"/")
-		return e.heads[name] != nil && !e.covered(name)
+		return e.heads[name] != nil && !e.covered(name) && (kind == "withheld" || e.heads[name].shown)
 	}
 	_, _, _, ok := e.find(object)
 	return ok

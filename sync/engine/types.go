@@ -103,6 +103,8 @@ type Page struct {
 
 // Verification is what a walk through the whole tree found.
 type Verification struct {
+	Deep          bool      `json:"deep"`              // every object was fetched and opened
+	Resumed       bool      `json:"resumed,omitempty"` // an interrupted run was gone on with
 	Objects       int       `json:"objects"`
 	Heads         int       `json:"heads"`
 	Conversations int       `json:"conversations"`

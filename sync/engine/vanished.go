@@ -210,6 +210,13 @@ func (e *Engine) rereadHeads(ctx context.Context) error {
 	return nil
 }
 
+// isShownHead tells whether the last listing showed a live head.
+func (e *Engine) isShownHead(name string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.heads[name] != nil && e.heads[name].shown
+}
+
 func (e *Engine) rereadHead(ctx context.Context, name string) error {
 	object := e.headObject(name)
 	there, err := e.o.Store.Get(ctx, object)
@@ -219,6 +226,8 @@ func (e *Engine) rereadHead(ctx context.Context, name string) error {
 		cached = keptErr == nil
 	}
 	switch {
+	case absent(err) && !e.isShownHead(name):
+		return nil // pull looks after it
 	case absent(err):
 		e.suspect(Problem{Kind: "missing", Object: object, Detail: "the provider says that it does not have this head, which it lists"}, "")
 		return nil
@@ -231,7 +240,12 @@ func (e *Engine) rereadHead(ctx context.Context, name string) error {
 		return nil
 	}
 	// Nobody ever writes other bytes under a head's name.
-	e.problem(Problem{Kind: "damaged", Alarm: !e.o.Store.Properties().Carried, Object: object, Detail: "this head was not whole at the provider"})
+	_, err = e.openNamed(name, there)
+	if kind, detail := fault(err); kind == "newer" {
+		e.problem(Problem{Kind: "damaged", Alarm: !e.o.Store.Properties().Carried, Object: object, Detail: "this head is not what was written"})
+	} else {
+		e.problem(Problem{Kind: kind, Alarm: !e.o.Store.Properties().Carried, Object: object, Detail: detail})
+	}
 	if err := e.putWhole(ctx, object, kept, true); err != nil {
 		return err
 	}

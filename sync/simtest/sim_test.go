@@ -234,7 +234,7 @@ func (w *world) finish() {
 	}
 	w.pass(fresh, engine.Work{Settle: true})
 	w.check("a fresh device", fresh)
-	found, err := fresh.Verify(context.Background())
+	found, err := fresh.Verify(context.Background(), engine.VerifyOptions{Deep: true})
 	if err != nil {
 		w.t.Fatal(err)
 	}
