@@ -60,13 +60,19 @@ func rollBack(t *testing.T, place providers.Store, older map[string][]byte) {
 	}
 }
 
-// sealedOf lists the objects of one kind of state.
-func sealedOf(t *testing.T, place providers.Store, kind container.Kind) (names []string) {
+func sealerOf(t *testing.T) *seal.Sealer {
 	t.Helper()
 	sealer, err := seal.New(storageKey(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return sealer
+}
+
+// sealedOf lists the objects of one kind of state.
+func sealedOf(t *testing.T, place providers.Store, kind container.Kind) (names []string) {
+	t.Helper()
+	sealer := sealerOf(t)
 	for _, name := range objects(t, place, false) {
 		key, _, _ := strings.Cut(name, "/")
 		if _, err := sealer.Open(nil, kind, container.Key(key), get(t, place, name)); err == nil {
