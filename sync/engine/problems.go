@@ -68,7 +68,7 @@ func (e *Engine) openProblems() error {
 		var p Problem
 		if err != nil || json.Unmarshal(plain, &p) != nil {
 			damaged = append(damaged, name)
-			return nil
+			return nil //nolint:nilerr // reported below
 		}
 		e.problems[problemKey(p.Kind, p.Object)] = p
 		return nil
