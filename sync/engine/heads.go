@@ -131,9 +131,8 @@ func (e *Engine) dropHeads(names []string) error {
 	}
 	e.mu.Unlock()
 	for _, name := range names {
-		for _, kind := range faults {
-			e.healed(kind, e.headObject(name), "another head stands for it")
-		}
+		e.healedAll(e.headObject(name), "another head stands for it")
+		e.healed("withheld", e.headObject(name), "another head stands for it")
 		if err := e.o.Cache.Blobs().Unpin(e.headObject(name)); err != nil {
 			return err
 		}

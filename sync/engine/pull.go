@@ -264,7 +264,11 @@ func (e *Engine) readHeads(ctx context.Context, names []string) (absent []string
 			if err != nil {
 				return fmt.Errorf("engine: read head: %w", err)
 			}
-			return e.takeHead(name, sealed)
+			if err := e.takeHead(name, sealed); err != nil || !e.isShownHead(name) {
+				return err
+			}
+			e.healed("withheld", e.headObject(name), "the provider shows it")
+			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {

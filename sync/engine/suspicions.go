@@ -57,16 +57,12 @@ func (e *Engine) suspect(p Problem, how string) {
 func (e *Engine) acquit(object string) {
 	found := false
 	e.mu.Lock()
-	for _, kind := range []string{"missing", "withheld"} {
-		key := problemKey(kind, object)
-		s, waits := e.suspicions[key]
-		if !waits || s.how != "" {
-			continue // what this device wrote again waits for the next look
-		}
+	key := problemKey("missing", object)
+	if s, waits := e.suspicions[key]; waits && s.how == "" { // what this device wrote again waits for the next look
 		delete(e.suspicions, key)
 		s.problem.Alarm = !e.o.Store.Properties().Carried
 		e.raise(s.problem)
-		found = e.lower(kind, object, "it is there again") || found
+		found = e.lower("missing", object, "it is there again")
 	}
 	e.mu.Unlock()
 	if found {
@@ -266,7 +262,8 @@ func fault(err error) (kind, detail string) {
 	return "damaged", "this object can't be opened; it stays untouched"
 }
 
-// faults are the kinds that fault and suspicions give an object.
-var faults = []string{"damaged", "swapped", "other key", "newer", "missing", "torn", "withheld"}
+// faults are the kinds that end when an object was read whole. A withheld head
+// ends otherwise: when it is listed, or another one stands for it.
+var faults = []string{"damaged", "swapped", "other key", "newer", "missing", "torn"}
 
 var errForeignHead = fmt.Errorf("the head is another one: %w", container.ErrHead)

@@ -134,16 +134,16 @@ func (e *Engine) nameLost(ctx context.Context, shown map[string]bool, lost []str
 		return nil
 	}
 	for _, name := range lost {
-		how, detail := "", "the provider no longer has this head, and this device holds no copy"
+		detail := "the provider no longer has this head, and this device holds no copy"
 		if e.o.Cache.Blobs().Has(e.headObject(name)) {
-			how, detail = "written again from the cache", "the provider no longer has this head; it is written again from the cache"
+			detail = "the provider no longer has this head; it is written again from the cache"
 		}
-		p := Problem{Kind: "withheld", Alarm: true, Object: e.headObject(name), Detail: detail}
+		p := Problem{Kind: "withheld", Alarm: properties.CurrentListings, Object: e.headObject(name), Detail: detail}
 		if properties.CurrentListings {
 			e.problem(p) // healed when a listing shows it
 			continue
 		}
-		e.suspect(p, how)
+		e.suspect(p, "")
 	}
 	return nil
 }
