@@ -228,6 +228,21 @@ func (b *Blobs) Remove(name string) error {
 	return nil
 }
 
+// Clear drops all blobs, pinned or not. After an error some are left.
+func (b *Blobs) Clear() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for at := range b.order.items {
+		if b.order.items[at].key == (blobKey{}) {
+			continue // the list's end, or free
+		}
+		if err := b.drop(int32(at)); err != nil {
+			return fmt.Errorf("cache: removing all blobs: %w", err)
+		}
+	}
+	return nil
+}
+
 // Stats returns the present figures.
 func (b *Blobs) Stats() BlobStats {
 	b.mu.Lock()

@@ -302,3 +302,23 @@ func TestBlobsConcurrently(t *testing.T) {
 		t.Errorf("stats %+v", got)
 	}
 }
+
+func TestBlobsClear(t *testing.T) {
+	folder := t.TempDir()
+	b := mustOpenBlobs(t, folder, 1000, newTestClock())
+	for i := range 20 {
+		putBlob(t, b, fmt.Sprint("blob", i), 10, i%3 == 0)
+	}
+	if err := b.Remove("blob4"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Clear(); err != nil {
+		t.Fatal(err)
+	}
+	putBlob(t, b, "later", 7, true)
+	for _, opened := range []*Blobs{b, mustOpenBlobs(t, folder, 1000, newTestClock())} {
+		if got := opened.Stats(); got.Entries != 1 || got.Bytes != 7 || got.PinnedBytes != 7 {
+			t.Errorf("%+v", got)
+		}
+	}
+}

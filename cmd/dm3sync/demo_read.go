@@ -77,7 +77,7 @@ func (d *demonstration) count(contact string, r engine.Range) int {
 func (d *demonstration) verify(ctx context.Context) error {
 	on := d.opened[2]
 	return d.step("verify everything", on, func() (string, error) {
-		v, err := on.Verify(ctx, nil)
+		v, err := on.Verify(ctx, engine.VerifyOptions{Deep: true}, nil)
 		if err != nil {
 			return "", err
 		}

@@ -81,6 +81,6 @@ func (p *program) command() *cobra.Command {
 	flags.BoolVar(&p.quiet, "quiet", false, "no progress, no notes")
 	root.AddCommand(p.initCommand(), p.runCommand(), p.appendCommand(), p.conversationsCommand(), p.messagesCommand(),
 		p.deleteCommand(), p.hideCommand(),
-		p.syncCommand(), p.statusCommand(), p.verifyCommand(), p.checkCommand(), p.demoCommand(), p.versionCommand())
+		p.syncCommand(), p.statusCommand(), p.verifyCommand(), p.repairCommand(), p.forgetCommand(), p.checkCommand(), p.demoCommand(), p.versionCommand())
 	return root
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 
 	"github.com/dm3sync/dm3sync/internal/agent"
 	"github.com/dm3sync/dm3sync/internal/api"
+	"github.com/dm3sync/dm3sync/sync/engine"
 )
 
 func (p *program) statusCommand() *cobra.Command {
@@ -117,10 +120,64 @@ func (p *program) writeStatus(w *strings.Builder, document statusDocument) {
 	for _, a := range document.Accounts {
 		fmt.Fprintf(w, "\n%s (%s)\n", plain(a.Name), a.Provider)
 		table(w, p.statusRows(a, document.Agent))
-		for _, problem := range a.Problems {
-			fmt.Fprintf(w, "  problem: %s %s: %s\n", problem.Kind, problem.Object, plain(problem.Detail))
+		p.writeProblems(w, &a.Status)
+	}
+}
+
+// healedLately is how long a problem that is over is spoken of.
+const healedLately = 7 * 24 * time.Hour
+
+// writeProblems says what is wrong and since when, what was healed lately, and
+// how often the provider misbehaved in all.
+func (p *program) writeProblems(w *strings.Builder, status *engine.Status) {
+	for _, problem := range status.Problems {
+		fmt.Fprintf(w, "  problem: %s\n", p.problemText(problem))
+	}
+	lately := make(map[string]int)
+	for _, healed := range status.Healed {
+		if p.now().Sub(healed.Until) <= healedLately {
+			lately[healed.Kind]++
 		}
 	}
+	if len(lately) > 0 {
+		newest := status.Healed[0]
+		fmt.Fprintf(w, "  healed in the last days: %s; the last one %s: %s\n", countsText(lately), ago(newest.Until, p.now()), plain(newest.How))
+	}
+	if len(status.Alarms.Raised) > 0 {
+		fmt.Fprintf(w, "  alarms in all: %s", countsText(status.Alarms.Raised))
+		if len(status.Alarms.Healed) > 0 {
+			fmt.Fprintf(w, "; healed: %s", countsText(status.Alarms.Healed))
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+// problemText is one line: what it is and where, for whom, and since when.
+func (p *program) problemText(problem engine.Problem) string {
+	text := problem.Kind
+	if problem.Container != "" && problem.Container != problem.Object {
+		text += " " + problem.Container
+	}
+	if problem.Object != "" {
+		text += " " + problem.Object
+	}
+	if problem.Contact != "" {
+		text += " (" + plain(problem.Contact) + ")"
+	}
+	text += ": " + plain(problem.Detail)
+	if !problem.Since.IsZero() {
+		text += fmt.Sprintf("; since %s, noticed %s", problem.Since.Local().Format(time.DateTime), plural(problem.Count, "time"))
+	}
+	return text
+}
+
+// countsText lists counts by name, like "2 damaged, 1 missing".
+func countsText[N int | int64](counts map[string]N) string {
+	var parts []string
+	for _, kind := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[kind], kind))
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (p *program) statusRows(a api.AccountStatus, byAgent bool) [][]string {

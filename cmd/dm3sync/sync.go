@@ -12,7 +12,7 @@ import (
 )
 
 func (p *program) syncCommand() *cobra.Command {
-	var scrub, restore bool
+	var scrub bool
 	command := &cobra.Command{
 		Use:   "sync",
 		Short: "Upload what waits and fetch what others wrote, now",
@@ -20,11 +20,10 @@ func (p *program) syncCommand() *cobra.Command {
 			"Without --account, all accounts of the configuration.",
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			return p.syncAll(command.Context(), engine.Work{Settle: true, Scrub: scrub, Restore: restore})
+			return p.syncAll(command.Context(), engine.Work{Settle: true, Scrub: scrub})
 		},
 	}
 	command.Flags().BoolVar(&scrub, "scrub", false, "also list everything at the provider, for what was written without being announced")
-	command.Flags().BoolVar(&restore, "restore", false, "lift the block of an account whose objects are gone from the provider, and write there again what this device holds")
 	return command
 }
 

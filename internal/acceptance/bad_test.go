@@ -122,7 +122,7 @@ func badInput(t *testing.T, lines []badLine, limit int) {
 	for _, d := range []*device{one, two} {
 		wantExactly(t, d, want)
 	}
-	found, err := two.engine.Verify(t.Context())
+	found, err := two.engine.Verify(t.Context(), engine.VerifyOptions{Deep: true})
 	if err != nil || found.Messages != len(want) {
 		t.Errorf("verify counts %d messages, want %d; %v", found.Messages, len(want), err)
 	}

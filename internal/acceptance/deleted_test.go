@@ -83,7 +83,7 @@ func TestDeletedBytesAreGone(t *testing.T) {
 		if got := len(d.page()); got != chatter {
 			t.Errorf("%s: %d messages after the return", d.name, got)
 		}
-		found, err := d.engine.Verify(t.Context())
+		found, err := d.engine.Verify(t.Context(), engine.VerifyOptions{Deep: true})
 		if err != nil || found.Messages != chatter || found.Tombstones != 2 {
 			t.Errorf("%s: %+v, %v", d.name, found, err)
 		}

@@ -178,7 +178,7 @@ func (c *comparison) take(contact string, page engine.Page) {
 // wantClean walks through the whole tree at the place.
 func (d *device) wantClean(in *input) engine.Verification {
 	d.t.Helper()
-	found, err := d.engine.Verify(d.t.Context())
+	found, err := d.engine.Verify(d.t.Context(), engine.VerifyOptions{Deep: true})
 	if err != nil {
 		d.t.Fatalf("%s: %v", d.name, err)
 	}

@@ -199,7 +199,7 @@ func (l *ledger) compare(t *testing.T, m *machine) {
 	if kept != l.acknowledged || unknown > 0 || twice > 0 {
 		t.Errorf("%d of %d acknowledged messages, %d unknown, %d twice", kept, l.acknowledged, unknown, twice)
 	}
-	found, err := client.Verify(t.Context(), "", nil)
+	found, err := client.Verify(t.Context(), "", engine.VerifyOptions{Deep: true}, nil)
 	if err != nil || found.Messages != len(seen) {
 		t.Errorf("verify counts %d messages, want %d; %v", found.Messages, len(seen), err)
 	}

@@ -155,14 +155,17 @@ func (a *Account) Messages(ctx context.Context, contact string, r engine.Range) 
 	return a.history.Page(ctx, contact, r)
 }
 
-// Verify reads everything at the provider; progress may be nil.
-func (a *Account) Verify(ctx context.Context, progress func(engine.Progress)) (v engine.Verification, err error) {
+// Verify checks what is at the provider; progress may be nil.
+func (a *Account) Verify(ctx context.Context, o engine.VerifyOptions, progress func(engine.Progress)) (v engine.Verification, err error) {
 	err = a.guarded(ctx, progress, func(ctx context.Context) (err error) {
-		v, err = a.engine.Verify(ctx)
+		v, err = a.engine.Verify(ctx, o)
 		return err
 	})
 	return v, err
 }
+
+// Forget starts anew with the provider; see [engine.Engine.Forget].
+func (a *Account) Forget(ctx context.Context) error { return a.engine.Forget(ctx) }
 
 // Status never waits for the provider, and returns no error.
 func (a *Account) Status(context.Context) (api.AccountStatus, error) {

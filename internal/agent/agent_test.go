@@ -43,7 +43,7 @@ func TestAgent(t *testing.T) {
 	if report, err := client.Sync(t.Context(), "alice.eth", engine.Work{Settle: true}, nil); err != nil || report.Pending != 0 {
 		t.Errorf("%+v, %v", report, err)
 	}
-	if v, err := client.Verify(t.Context(), "alice.eth", nil); err != nil || v.Messages != 80 || len(v.Problems) != 0 {
+	if v, err := client.Verify(t.Context(), "alice.eth", engine.VerifyOptions{Deep: true}, nil); err != nil || v.Messages != 80 || len(v.Problems) != 0 {
 		t.Errorf("%+v, %v", v, err)
 	}
 	if _, err := client.Conversations(t.Context(), ""); !errors.Is(err, api.ErrRequest) {

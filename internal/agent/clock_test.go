@@ -43,7 +43,7 @@ func TestClockJumps(t *testing.T) {
 			return isPushed(s) && s.LastError == "" && !s.Stuck && s.Traffic.Lists > before.Traffic.Lists+2 && s.LastPass.Year() == now().Year()
 		})
 	}
-	if v, err := client.Verify(t.Context(), "", nil); err != nil || v.Messages != many*len(clocks) || len(v.Problems) > 0 {
+	if v, err := client.Verify(t.Context(), "", engine.VerifyOptions{Deep: true}, nil); err != nil || v.Messages != many*len(clocks) || len(v.Problems) > 0 {
 		t.Errorf("%+v, %v", v, err)
 	}
 	if err := stop(); err != nil {

@@ -87,9 +87,15 @@ func (f *fakeAccount) Hide(_ context.Context, contact string, hidden bool) error
 	return f.fail
 }
 
-func (f *fakeAccount) Verify(_ context.Context, progress func(engine.Progress)) (engine.Verification, error) {
+func (f *fakeAccount) Verify(_ context.Context, o engine.VerifyOptions, progress func(engine.Progress)) (engine.Verification, error) {
+	f.note("verify %+v", o)
 	progress(engine.Progress{Step: "read"})
 	return engine.Verification{Objects: 9}, f.fail
+}
+
+func (f *fakeAccount) Forget(context.Context) error {
+	f.note("forget")
+	return f.fail
 }
 
 func (f *fakeAccount) Pause(_ context.Context, paused bool) error {
@@ -174,7 +180,7 @@ func TestRoundTrip(t *testing.T) {
 	if err != nil || report.Pushed != 7 || len(steps) > 10 {
 		t.Errorf("%+v, %v, %d steps", report, err, len(steps))
 	}
-	if v, err := account.Verify(ctx, nil); err != nil || v.Objects != 9 {
+	if v, err := account.Verify(ctx, engine.VerifyOptions{Deep: true, Rate: 7, Restart: true}, nil); err != nil || v.Objects != 9 {
 		t.Error(v, err)
 	}
 	if list, err := account.Conversations(ctx); err != nil || len(list) != 1 || list[0].Messages != 3 {
@@ -187,10 +193,10 @@ func TestRoundTrip(t *testing.T) {
 	if diff := cmp.Diff(fake.page, page); diff != "" {
 		t.Error(diff)
 	}
-	if err := account.Pause(ctx, true); err != nil {
+	if err := errors.Join(account.Pause(ctx, true), account.Forget(ctx)); err != nil {
 		t.Error(err)
 	}
-	want := []string{`append "bob & co"`, "sync {Flush:false Scrub:true", `messages "bob" {From:1 To:9 Last:4}`, "pause true"}
+	want := []string{`append "bob & co"`, "sync {Flush:false Scrub:true", "verify {Deep:true Rate:7 Restart:true}", `messages "bob" {From:1 To:9 Last:4}`, "pause true", "forget"}
 	if !slices.EqualFunc(fake.got, want, strings.HasPrefix) {
 		t.Errorf("got %q", fake.got)
 	}
@@ -218,7 +224,8 @@ func TestErrorsTravel(t *testing.T) {
 					}
 					return err
 				},
-				"verify":        func() error { _, err := account.Verify(ctx, nil); return err },
+				"verify":        func() error { _, err := account.Verify(ctx, engine.VerifyOptions{}, nil); return err },
+				"forget":        func() error { return account.Forget(ctx) },
 				"conversations": func() error { _, err := account.Conversations(ctx); return err },
 				"messages":      func() error { _, err := account.Messages(ctx, "b", engine.Range{}); return err },
 				"delete":        func() error { _, err := account.Delete(ctx, history.Selection{}); return err },

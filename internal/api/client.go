@@ -87,11 +87,20 @@ func (c *Client) Sync(ctx context.Context, account string, w engine.Work, progre
 	return report, c.do(ctx, http.MethodPost, pathSync, url.Values{"account": {account}}, bytes.NewReader(body), read)
 }
 
-// Verify reads everything at the provider; progress may be nil and is called in
+// Verify checks what is at the provider; progress may be nil and is called in
 // this goroutine.
-func (c *Client) Verify(ctx context.Context, account string, progress func(engine.Progress)) (v engine.Verification, err error) {
+func (c *Client) Verify(ctx context.Context, account string, o engine.VerifyOptions, progress func(engine.Progress)) (v engine.Verification, err error) {
+	body, err := json.Marshal(verifyRequest(o))
+	if err != nil {
+		return v, fmt.Errorf("api: writing request: %w", err)
+	}
 	read := func(r io.Reader) error { return readStream(r, progress, &v) }
-	return v, c.do(ctx, http.MethodPost, pathVerify, url.Values{"account": {account}}, nil, read)
+	return v, c.do(ctx, http.MethodPost, pathVerify, url.Values{"account": {account}}, bytes.NewReader(body), read)
+}
+
+// Forget starts anew with the provider.
+func (c *Client) Forget(ctx context.Context, account string) error {
+	return c.do(ctx, http.MethodPost, pathForget, url.Values{"account": {account}}, nil, func(io.Reader) error { return nil })
 }
 
 // Conversations lists what the agent knows locally.

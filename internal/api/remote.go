@@ -56,9 +56,11 @@ func (r remote) Messages(ctx context.Context, contact string, wanted engine.Rang
 	return r.client.Messages(ctx, r.name, contact, wanted)
 }
 
-func (r remote) Verify(ctx context.Context, progress func(engine.Progress)) (engine.Verification, error) {
-	return r.client.Verify(ctx, r.name, progress)
+func (r remote) Verify(ctx context.Context, o engine.VerifyOptions, progress func(engine.Progress)) (engine.Verification, error) {
+	return r.client.Verify(ctx, r.name, o, progress)
 }
+
+func (r remote) Forget(ctx context.Context) error { return r.client.Forget(ctx, r.name) }
 
 func (r remote) Pause(ctx context.Context, paused bool) error {
 	return r.client.Pause(ctx, r.name, paused)

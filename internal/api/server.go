@@ -25,6 +25,7 @@ const (
 	pathDelete        = "/v1/delete"
 	pathHide          = "/v1/hide"
 	pathVerify        = "/v1/verify"
+	pathForget        = "/v1/forget"
 	pathPause         = "/v1/pause"
 )
 
@@ -72,6 +73,7 @@ func Handler(b Backend) http.Handler {
 		"POST " + pathDelete:       deleteMessages,
 		"POST " + pathHide:         hide,
 		"POST " + pathVerify:       verify,
+		"POST " + pathForget:       forget,
 		"POST " + pathPause:        pause,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -131,10 +133,26 @@ func sync(w http.ResponseWriter, r *http.Request, account Account) {
 	s.finish(report, err)
 }
 
+// verifyRequest is engine.VerifyOptions as it travels.
+type verifyRequest struct {
+	Deep    bool  `json:"deep,omitempty"`
+	Rate    int64 `json:"rate,omitempty"`
+	Restart bool  `json:"restart,omitempty"`
+}
+
 func verify(w http.ResponseWriter, r *http.Request, account Account) {
+	var o verifyRequest
+	if err := json.NewDecoder(r.Body).Decode(&o); err != nil && !errors.Is(err, io.EOF) {
+		writeError(w, fmt.Errorf("%w: %w", ErrRequest, err))
+		return
+	}
 	s := newStream(w)
-	verification, err := account.Verify(r.Context(), s.progress)
+	verification, err := account.Verify(r.Context(), engine.VerifyOptions(o), s.progress)
 	s.finish(verification, err)
+}
+
+func forget(w http.ResponseWriter, r *http.Request, account Account) {
+	answer(w, struct{}{}, account.Forget(r.Context()))
 }
 
 func conversations(w http.ResponseWriter, r *http.Request, account Account) {

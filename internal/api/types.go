@@ -35,8 +35,10 @@ type Account interface {
 	Conversations(ctx context.Context) ([]engine.Conversation, error)
 	// Messages returns a range of one conversation.
 	Messages(ctx context.Context, contact string, r engine.Range) (engine.Page, error)
-	// Verify reads everything at the provider; progress may be nil.
-	Verify(ctx context.Context, progress func(engine.Progress)) (engine.Verification, error)
+	// Verify checks what is at the provider, as o says; progress may be nil.
+	Verify(ctx context.Context, o engine.VerifyOptions, progress func(engine.Progress)) (engine.Verification, error)
+	// Forget starts anew with the provider; see [engine.Engine.Forget].
+	Forget(ctx context.Context) error
 	// Pause stops (true) or resumes (false) passes that nobody asked for.
 	Pause(ctx context.Context, paused bool) error
 }

@@ -26,6 +26,7 @@ type Head struct {
 	Absorbed    []string // names of the heads that this one stands for
 	Covers      []Cover  // which sequences this head speaks for
 	Known       []Cover  // last sequence seen of other incarnations, From == To
+	Void        []Cover  // sequences that were never confirmed, so that their absence means nothing
 	Limit       int64    // chunk size limit of the account in bytes, 0 unknown
 	Root        []StateRef
 	Talks       []HeadConversation // by contact
@@ -99,6 +100,10 @@ func (h *Head) appendDirectory(dst []byte) []byte {
 	dst = appendRefs(dst, h.Root)
 	dst = append(dst, `,"sequence":`...)
 	dst = strconv.AppendInt(dst, h.Sequence, 10)
+	if len(h.Void) > 0 {
+		dst = append(dst, `,"void":`...)
+		dst = appendCovers(dst, h.Void)
+	}
 	return append(dst, '}')
 }
 
@@ -166,6 +171,7 @@ type headJSON struct {
 	Limit         int64              `json:"limit"`
 	Root          []refJSON          `json:"root"`
 	Sequence      int64              `json:"sequence"`
+	Void          []coverJSON        `json:"void"`
 }
 
 type conversationJSON struct {
@@ -211,7 +217,7 @@ func DecodeHead(plaintext []byte) (*Head, error) {
 	}
 	head := &Head{
 		Device: raw.Device, Incarnation: raw.Incarnation, Sequence: raw.Sequence, Limit: raw.Limit,
-		Absorbed: raw.Absorbed, Covers: covers(raw.Covers), Known: covers(raw.Known),
+		Absorbed: raw.Absorbed, Covers: covers(raw.Covers), Known: covers(raw.Known), Void: covers(raw.Void),
 		Root: refs(raw.Root), Bodies: plaintext[4+length:],
 	}
 	for _, conversation := range raw.Conversations {

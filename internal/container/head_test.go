@@ -58,20 +58,21 @@ func loadHeads(t testing.TB) map[string][]byte {
 // reads as what it was made of.
 func TestFrozenHeads(t *testing.T) {
 	frozen := loadHeads(t)
-	for name, head := range map[string]*Head{"every field": fullHead(), "smallest": {Device: "d", Incarnation: "i"}} {
+	for name, head := range map[string]*Head{"every field": fullHead(), "smallest": {Device: "d", Incarnation: "i"},
+		"void numbers": {Device: "d", Incarnation: "i", Sequence: 9, Covers: []Cover{{"i", 9, 9}}, Void: []Cover{{"i", 3, 4}, {"j", 0, 0}}}} {
 		equal(t, name, hex.EncodeToString(head.Append(nil)), hex.EncodeToString(frozen[name]))
 		decoded, err := DecodeHead(frozen[name])
 		if err != nil || !reflect.DeepEqual(tidy(decoded), tidy(head)) {
 			t.Errorf("%s: %+v, %v", name, decoded, err)
 		}
 	}
-	equal(t, "vectors", len(frozen), 2)
+	equal(t, "vectors", len(frozen), 3)
 }
 
 // tidy takes away what encoding does not keep: the difference between an empty
 // list and none, and the offset of a state that has no body.
 func tidy(h *Head) *Head {
-	h.Absorbed, h.Covers, h.Known = some(h.Absorbed), some(h.Covers), some(h.Known)
+	h.Absorbed, h.Covers, h.Known, h.Void = some(h.Absorbed), some(h.Covers), some(h.Known), some(h.Void)
 	h.Root, h.Talks, h.Bodies = some(h.Root), some(h.Talks), some(h.Bodies)
 	for i := range h.Talks {
 		talk := &h.Talks[i]

@@ -21,6 +21,9 @@ func (e *Engine) offerAgain(ctx context.Context, whole *container.Chunk) error {
 	if err != nil {
 		return err
 	}
+	if base, err = e.shownAgain(key, base, whole); err != nil {
+		return err
+	}
 	missing := e.missingItems(base, whole)
 	if len(missing) == 0 {
 		return nil
@@ -43,13 +46,47 @@ func (e *Engine) offerAgain(ctx context.Context, whole *container.Chunk) error {
 		}
 	}
 	slices.SortStableFunc(contents, func(a, b journalled) int { return boolOrder(b.tombstone) - boolOrder(a.tombstone) })
-	e.problem(Problem{Kind: "lost", Object: string(key), Contact: whole.Contact,
+	// No race: these states and the chunks that cover what are of one look, and
+	// the base holds only what stood here. It ends when they are shown again.
+	e.problem(Problem{Kind: "lost", Alarm: !e.o.Store.Properties().Carried, Container: "chunk", Object: string(key), Contact: whole.Contact,
 		Detail: fmt.Sprintf("the provider no longer shows %d messages that this device saw; %d are offered again", len(missing), len(contents))})
 	// The offer first: a crash in between only offers twice.
 	if err := e.journal(ctx, contents); err != nil {
 		return err
 	}
 	return e.o.Cache.Records().Update(func(tx *cache.Tx) error { return e.putBase(tx, key, joinKnown(base, missing)) })
+}
+
+// shownAgain clears the flag of items that were missing and are shown again, or
+// removed.
+func (e *Engine) shownAgain(key container.Key, base []known, whole *container.Chunk) ([]known, error) {
+	there := make(map[container.MessageHash]bool)
+	for _, item := range itemsOf(whole) {
+		there[item.hash] = true
+	}
+	var again []known
+	for _, item := range base {
+		if item.flags&knownMissing != 0 && there[item.hash] {
+			item.flags &^= knownMissing
+			again = append(again, item)
+		}
+	}
+	if len(again) == 0 {
+		return base, nil
+	}
+	base = joinKnown(base, again)
+	err := e.o.Cache.Records().Update(func(tx *cache.Tx) error { return e.putBase(tx, key, base) })
+	if err == nil {
+		e.found(key, base)
+	}
+	return base, err
+}
+
+// found ends the report of lost items of a chunk when none is missing any more.
+func (e *Engine) found(key container.Key, base []known) {
+	if e.present("lost", string(key)) && !slices.ContainsFunc(base, func(item known) bool { return item.flags&knownMissing != 0 }) {
+		e.healed("lost", string(key), "what was lost is shown again")
+	}
 }
 
 func boolOrder(b bool) int {
@@ -88,25 +125,54 @@ func (e *Engine) retained(key container.Key) (map[container.MessageHash]containe
 	found := make(map[container.MessageHash]container.Envelope)
 	for _, r := range waiting {
 		for _, object := range r.old {
-			if !strings.HasPrefix(object, string(key)+"/") {
-				continue
-			}
-			sealed, ok := e.o.Cache.Blobs().Get(object)
-			if !ok {
-				continue
-			}
-			plain, err := e.o.Sealer.Open(nil, container.KindChunk, key, sealed)
-			if err != nil {
-				continue // a damaged copy is no copy
-			}
-			chunk, err := container.DecodeChunk(plain)
-			if err != nil {
-				continue
-			}
-			for _, message := range chunk.Messages {
-				found[message.Hash] = message
+			for _, chunk := range e.retainedIn(key, object) {
+				for _, message := range chunk.Messages {
+					found[message.Hash] = message
+				}
 			}
 		}
 	}
 	return found, nil
+}
+
+// retainedIn opens what a body in the cache, of a state or of a head that carries
+// states, holds of a chunk. A damaged copy is no copy.
+func (e *Engine) retainedIn(key container.Key, object string) (found []*container.Chunk) {
+	mine := strings.HasPrefix(object, string(key)+"/")
+	if !mine && !e.underHeads(object) {
+		return nil
+	}
+	sealed, ok := e.o.Cache.Blobs().Get(object)
+	if !ok {
+		return nil
+	}
+	take := func(plain []byte, err error) {
+		if err != nil {
+			return
+		}
+		if chunk, err := container.DecodeChunk(plain); err == nil {
+			found = append(found, chunk)
+		}
+	}
+	if mine {
+		take(e.o.Sealer.Open(nil, container.KindChunk, key, sealed))
+		return found
+	}
+	head, err := e.openHead(sealed)
+	if err != nil {
+		return nil
+	}
+	for i := range head.Talks {
+		for j, chunk := range head.Talks[i].Chunks {
+			if e.chunkKey(head.Talks[i].Contact, chunk.Identifier) != key {
+				continue
+			}
+			for s := range chunk.States {
+				if ref := &head.Talks[i].Chunks[j].States[s]; ref.Length > 0 {
+					take(e.o.Sealer.OpenBody(nil, head.Body(ref)))
+				}
+			}
+		}
+	}
+	return found
 }

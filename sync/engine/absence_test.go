@@ -71,4 +71,7 @@ func TestAbsenceIsNotDeletion(t *testing.T) {
 	if n := again(); n != 1 {
 		t.Errorf("what is missing was not uploaded again: %d", n)
 	}
+	if status := e.Status(); len(status.Problems) != 0 || len(status.Healed) != 1 || status.Alarms.Healed["lost"] != 1 {
+		t.Errorf("it is there again, and still: %+v; healed %+v", status.Problems, status.Healed)
+	}
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/dm3sync/dm3sync/cache"
 	"github.com/dm3sync/dm3sync/internal/container"
@@ -119,10 +121,14 @@ func (e *Engine) enqueue(id cache.EntryID, content *journalled) {
 
 // openJournal finds what earlier runs acknowledged and did not see confirmed.
 func (e *Engine) openJournal() error {
+	there := make(map[string]bool)
+	defer func() { e.dropJournalProblems(there) }()
 	return e.o.Cache.Journal().Replay(func(id cache.EntryID, sealed []byte) error {
 		content, err := e.openEntry(sealed)
 		if err != nil {
-			e.problem(Problem{Kind: "journal", Object: fmt.Sprint(id), Detail: "a journal entry can't be opened; it stays there untouched: " + err.Error()})
+			// An alarm about this disk: the frame is whole, what was sealed is not.
+			there[fmt.Sprint(id)] = true
+			e.problem(Problem{Kind: "journal", Alarm: true, Object: fmt.Sprint(id), Detail: "a journal entry can't be opened; it stays there untouched: " + err.Error()})
 			return nil
 		}
 		e.mu.Lock()
@@ -130,6 +136,15 @@ func (e *Engine) openJournal() error {
 		e.enqueue(id, &content)
 		return nil
 	})
+}
+
+// dropJournalProblems ends problems with entries that the journal holds no more.
+func (e *Engine) dropJournalProblems(there map[string]bool) {
+	for _, p := range slices.Collect(maps.Values(e.problems)) {
+		if p.Kind == "journal" && !there[p.Object] {
+			e.healed(p.Kind, p.Object, "the journal no longer holds the entry; its message has to be appended again")
+		}
+	}
 }
 
 // arenaSize is how much openInto allocates at a time.

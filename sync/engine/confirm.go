@@ -148,6 +148,9 @@ func (e *Engine) remember(bases map[container.Key][]known) error {
 	if err != nil {
 		return fmt.Errorf("engine: remember items: %w", err)
 	}
+	for key, items := range bases {
+		e.found(key, items)
+	}
 	return nil
 }
 

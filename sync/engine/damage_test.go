@@ -122,7 +122,7 @@ func TestDamagedStateIsMended(t *testing.T) {
 			if problems := two.Status().Problems; !slices.ContainsFunc(problems, func(p engine.Problem) bool { return p.Kind == harm && p.Object == name }) {
 				t.Errorf("problems %+v", problems)
 			}
-			if _, err := one.Verify(context.Background()); err != nil {
+			if _, err := one.Verify(context.Background(), engine.VerifyOptions{Deep: true}); err != nil {
 				t.Fatal(err)
 			}
 			one.pass(engine.Work{})
@@ -209,7 +209,7 @@ func TestWithheldHead(t *testing.T) {
 	bad := bytes.Clone(whole)
 	bad[40] ^= 1
 	put(t, place, name, bad)
-	if found, err := one.Verify(context.Background()); err != nil || len(found.Problems) != 1 || found.Problems[0].Kind != "damaged" {
+	if found, err := one.Verify(context.Background(), engine.VerifyOptions{Deep: true}); err != nil || len(found.Problems) != 1 || found.Problems[0].Kind != "damaged" {
 		t.Errorf("verify: %+v, %v", found.Problems, err)
 	}
 	one.pass(engine.Work{Scrub: true})

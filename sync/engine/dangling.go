@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -32,10 +33,10 @@ func (e *Engine) resolveDangling(ctx context.Context) error {
 		if e.dangling[contact] >= e.passes {
 			continue
 		}
+		delete(e.dangling, contact) // resolve leaves it again for a later look where it must
 		if err := e.resolve(ctx, contact); err != nil {
 			return err
 		}
-		delete(e.dangling, contact)
 	}
 	return nil
 }
@@ -51,7 +52,7 @@ func (e *Engine) resolve(ctx context.Context, contact string) error {
 		conversation = &reconcile.Conversation{}
 	}
 	for _, chunk := range conversation.Chunks {
-		gone, err := e.goneStates(ctx, container.KindChunk, e.chunkKey(contact, chunk.Identifier), chunk.States)
+		gone, err := e.goneStates(ctx, container.KindChunk, e.chunkKey(contact, chunk.Identifier), contact, chunk.States)
 		if err != nil {
 			return err
 		}
@@ -71,13 +72,15 @@ func (e *Engine) resolve(ctx context.Context, contact string) error {
 }
 
 // goneStates asks for each object by name and heals from the cache what it can.
-func (e *Engine) goneStates(ctx context.Context, kind container.Kind, key container.Key, states []reconcile.State) (gone []reconcile.State, err error) {
+// gone are those that are surely not there: a look after a vain attempt still
+// shows them in use. What else was not found waits for the next look.
+func (e *Engine) goneStates(ctx context.Context, kind container.Kind, key container.Key, contact string, states []reconcile.State) (gone []reconcile.State, err error) {
 	for _, state := range states {
 		object := string(key) + "/" + state.Name
 		if state.Inline() {
 			continue // heads are looked after by pull
 		}
-		err := e.reread(ctx, kind, key, object, state.Size)
+		err := e.reread(ctx, kind, key, object, state)
 		if err == nil {
 			e.readable(object)
 			continue
@@ -85,45 +88,60 @@ func (e *Engine) goneStates(ctx context.Context, kind container.Kind, key contai
 		if !unusable(err) {
 			return nil, fmt.Errorf("engine: look for %s: %w", object, err)
 		}
-		healed, healErr := e.mend(ctx, kind, key, object, state.Size)
-		if healErr != nil {
-			return nil, healErr
+		mended, mendErr := e.care(ctx, kind, object, contact, state, err)
+		if mendErr != nil {
+			return nil, mendErr
 		}
 		// What can't be opened stays: a newer program, or another key, may.
-		if !healed && absent(err) {
+		switch {
+		case mended || !absent(err):
+		case e.present("missing", object):
 			gone = append(gone, state)
+		default:
+			e.dangling[contact] = e.passes
 		}
 	}
 	return gone, nil
 }
 
-// reread reads an object from the provider and opens it.
-func (e *Engine) reread(ctx context.Context, kind container.Kind, key container.Key, object string, size int64) error {
+// reread reads an object from the provider and opens it. What the cache holds of
+// it tells even states of one size apart.
+func (e *Engine) reread(ctx context.Context, kind container.Kind, key container.Key, object string, state reconcile.State) error {
 	sealed, err := e.o.Store.Get(ctx, object)
 	if err != nil {
 		return err
 	}
 	plain, err := e.o.Sealer.Open(nil, kind, key, sealed)
-	if err == nil && int64(len(plain)) != size {
-		err = errSwapped
+	if err != nil {
+		return err
 	}
-	return err
+	if !fits(kind, state, plain) {
+		return errSwapped
+	}
+	if kept, ok := e.whole(kind, key, object, state); ok && !bytes.Equal(kept, sealed) {
+		return errSwapped
+	}
+	return nil
+}
+
+// whole returns the bytes that the cache holds of an object, when they are what
+// they should be: a damaged copy is no copy.
+func (e *Engine) whole(kind container.Kind, key container.Key, object string, state reconcile.State) ([]byte, bool) {
+	sealed, ok := e.o.Cache.Blobs().Get(object)
+	if !ok {
+		return nil, false
+	}
+	plain, err := e.o.Sealer.Open(nil, kind, key, sealed)
+	return sealed, err == nil && fits(kind, state, plain)
 }
 
 // mend writes an object again when the cache holds it whole.
-func (e *Engine) mend(ctx context.Context, kind container.Kind, key container.Key, object string, size int64) (bool, error) {
-	sealed, ok := e.o.Cache.Blobs().Get(object)
+func (e *Engine) mend(ctx context.Context, kind container.Kind, key container.Key, object string, state reconcile.State) (bool, error) {
+	sealed, ok := e.whole(kind, key, object, state)
 	if !ok {
 		return false, nil
 	}
-	if plain, err := e.o.Sealer.Open(nil, kind, key, sealed); err != nil || int64(len(plain)) != size {
-		return false, nil //nolint:nilerr // a damaged copy is no copy
-	}
-	if err := e.putWhole(ctx, object, sealed, true); err != nil {
-		return false, err
-	}
-	e.readable(object)
-	return true, nil
+	return true, e.putWhole(ctx, object, sealed, true)
 }
 
 // resolveChunk decides what became of gone states of one chunk.
@@ -136,12 +154,17 @@ func (e *Engine) resolveChunk(ctx context.Context, out *outgoing, contact string
 	left := slices.DeleteFunc(slices.Clone(chunk.States), func(s reconcile.State) bool {
 		return slices.ContainsFunc(gone, func(g reconcile.State) bool { return g.Name == s.Name })
 	})
+	var spare []string
 	for object, err := range e.o.Store.List(ctx, prefix) {
 		if err != nil {
 			return fmt.Errorf("engine: list chunk: %w", err)
 		}
 		name := strings.TrimPrefix(object.Name, prefix)
 		if slices.ContainsFunc(chunk.States, func(s reconcile.State) bool { return s.Name == name }) {
+			continue
+		}
+		if e.isReplaced(object.Name) {
+			spare = append(spare, object.Name)
 			continue
 		}
 		if err := e.adoptObject(ctx, out, object.Name); err != nil {
@@ -157,13 +180,13 @@ func (e *Engine) resolveChunk(ctx context.Context, out *outgoing, contact string
 			return err
 		}
 		if !elsewhere {
-			e.problem(Problem{Kind: "missing", Object: prefix + state.Name, Contact: contact, Detail: "the provider no longer has this object and nothing that is there replaces it"})
-			return nil
+			return e.salvage(ctx, out, contact, chunk.Identifier, left, gone, spare)
 		}
 	}
 	if len(left) == 0 {
 		return e.writeChunk(ctx, out, &container.Chunk{Contact: contact, Identifier: chunk.Identifier}, gone)
 	}
+	defer e.explained(prefix, gone, "what is left shows all that was in it")
 	heir := left[0]
 	heir.Replaces = distinct(slices.Concat(heir.Replaces, names(gone)))
 	if heir.Inline() {
@@ -225,7 +248,7 @@ func (e *Engine) outlived(ctx context.Context, out *outgoing, contact string, st
 // gone: the catalogue knows its chunks.
 func (e *Engine) resolveList(ctx context.Context, out *outgoing, conversation *reconcile.Conversation) error {
 	key := e.conversationKey(conversation.Contact)
-	gone, err := e.goneStates(ctx, container.KindConversation, key, conversation.States)
+	gone, err := e.goneStates(ctx, container.KindConversation, key, conversation.Contact, conversation.States)
 	if err != nil || len(gone) == 0 {
 		return err
 	}
@@ -241,6 +264,7 @@ func (e *Engine) resolveList(ctx context.Context, out *outgoing, conversation *r
 	if up != nil {
 		out.conversations = append(out.conversations, *up)
 	}
+	e.explained(string(key)+"/", gone, "written anew from the catalogue")
 	return nil
 }
 
@@ -249,13 +273,17 @@ func (e *Engine) resolveRoot(ctx context.Context, out *outgoing) error {
 	e.mu.Lock()
 	states := slices.Clone(e.catalogue.Root)
 	e.mu.Unlock()
-	gone, err := e.goneStates(ctx, container.KindRoot, e.o.Root, states)
+	gone, err := e.goneStates(ctx, container.KindRoot, e.o.Root, "", states)
 	if err != nil || len(gone) == 0 {
 		return err
 	}
 	contacts := e.contacts()
 	root := &container.Root{Conversations: slices.Clone(contacts), Names: contacts, Hidden: e.hiddenCounters()}
-	return e.replaceRoot(out, root, gone)
+	if err := e.replaceRoot(out, root, gone); err != nil {
+		return err
+	}
+	e.explained(string(e.o.Root)+"/", gone, "written anew from the catalogue")
+	return nil
 }
 
 // inlineBody returns the stored body of an inline state, as a head carries it.

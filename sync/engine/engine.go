@@ -38,18 +38,20 @@ type Engine struct {
 	// Fields that only the holder of turn uses.
 	sequence int64
 	flushes  int             // since the last look at the heads
-	passes   int64           // looks at the heads so far
+	passes   int64           // looks at the heads so far; written with mu held, too
 	touched  map[string]bool // contacts whose chunks this device wrote lately
 	others   map[string]int64
-	gaps     map[string]bool  // sequence numbers that no live head stands for; nil before the first look
-	scratch  []byte           // plaintext of the chunk that is being written
-	suspects map[string]int64 // replacements that were not whole, by look
-	uncut    map[string]bool  // states above the limit that can't be split
-	dangling map[string]int64 // contacts with a state that could not be found, by look
-	removals []removal        // put off to a later pass
-	leftover bool             // the last run ended so
-	dirty    bool             // objects may lie at the provider that no head names
-	dropped  []string         // heads that are not live any more; their bodies leave the cache
+	void     []container.Cover // sequence numbers whose put was not confirmed
+	gaps     map[string]*gap   // heads that were written and that no live head stands for; nil before the first look
+	empty    int               // looks in a row that showed nothing of a known account
+	scratch  []byte            // plaintext of the chunk that is being written
+	suspects map[string]int64  // replacements that were not whole, by look
+	uncut    map[string]bool   // states above the limit that can't be split
+	dangling map[string]int64  // contacts with a state that could not be found, by look
+	removals []removal         // put off to a later pass
+	leftover bool              // the last run ended so
+	dirty    bool              // objects may lie at the provider that no head names
+	dropped  []string          // heads that are not live any more; their bodies leave the cache
 
 	purgeSince map[container.Key]time.Time // chunks with deleted messages, by when that was seen first
 	purged     map[string]int64            // replacements that left out deleted messages, by look
@@ -74,9 +76,16 @@ type Engine struct {
 	strayed   []string         // contacts that a pull found out of shape
 	purges    map[string]bool  // contacts with bytes of deleted messages at the provider
 	lessons   []lesson         // tombstones that other devices' heads carry
-	problems  map[string]Problem
+	listings  int64            // listings of heads begun so far
 	status    Status
-	changed   chan struct{}
+
+	problems   map[string]Problem // by problemKey
+	past       []Healed           // oldest first
+	alarms     Alarms
+	unsaved    map[string]bool // problems that changed since they were saved
+	suspicions map[string]suspicion
+	saving     sync.Mutex // held while problems are saved, never with mu held before
+	changed    chan struct{}
 }
 
 // Open reads what the cache holds and makes the engine ready; it needs no
@@ -89,11 +98,12 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		touched: make(map[string]bool), others: make(map[string]int64), dangling: make(map[string]int64), uncut: make(map[string]bool), suspects: make(map[string]int64),
 		heads: make(map[string]*liveHead), pending: make(map[string][]entry),
 		purges: make(map[string]bool), purgeSince: make(map[container.Key]time.Time), purged: make(map[string]int64), lighter: make(map[string]bool),
-		problems: make(map[string]Problem), gone: make(map[string]int64), changed: make(chan struct{}),
+		problems: make(map[string]Problem), unsaved: make(map[string]bool), suspicions: make(map[string]suspicion),
+		gone: make(map[string]int64), changed: make(chan struct{}),
 	}
 	e.stopped, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	e.incarnation = e.randomName(8)
-	steps := []func() error{e.openDevice, e.openIncarnations, e.openStatus, e.openBehind, e.openDirty, e.openPurges, e.openGone, e.openHeads, e.openJournal, e.checkLimit}
+	steps := []func() error{e.openProblems, e.openDevice, e.openIncarnations, e.openStatus, e.openBehind, e.openDirty, e.openPurges, e.openGone, e.openHeads, e.openJournal, e.checkLimit}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			e.stop()
@@ -134,6 +144,7 @@ func (e *Engine) Close() error {
 	e.mu.Unlock()
 	e.turn <- struct{}{}
 	e.background.Wait()
+	e.saveProblems()
 	return nil
 }
 
@@ -248,7 +259,8 @@ func (e *Engine) record(bucket, key string) ([]byte, bool, error) {
 	}
 	plain, err := e.o.Sealer.OpenRecord(nil, bucket+"/"+key, sealed)
 	if err != nil {
-		e.problem(Problem{Kind: "cache", Object: bucket + "/" + key, Detail: "a local record is damaged and will be rebuilt"})
+		// An alarm about this disk: the database keeps a record whole or not at all.
+		e.problem(Problem{Kind: "cache", Alarm: true, Object: bucket + "/" + key, Detail: "a local record is damaged and will be rebuilt"})
 		return nil, false, nil //nolint:nilerr // counts as absent, see above
 	}
 	return plain, true, nil
@@ -259,24 +271,10 @@ func (e *Engine) putRecord(tx *cache.Tx, bucket, key string, plain []byte) error
 	if err != nil {
 		return err
 	}
+	e.mu.Lock()
+	e.lower("cache", bucket+"/"+key, "it was written anew")
+	e.mu.Unlock()
 	return tx.Put(bucket, key, sealed)
-}
-
-// problem keeps a finding for the status until it is healed.
-func (e *Engine) problem(p Problem) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	key := p.Kind + " " + p.Object
-	if _, known := e.problems[key]; !known {
-		e.o.Log.Warn("problem", "kind", p.Kind, "object", p.Object)
-	}
-	e.problems[key] = p
-}
-
-func (e *Engine) healed(kind, object string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.problems, kind+" "+object)
 }
 
 func (e *Engine) progress(step string, done, total int64, unit string) {

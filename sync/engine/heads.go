@@ -21,9 +21,11 @@ type liveHead struct {
 	device   string
 	covers   []container.Cover
 	known    []container.Cover
+	void     []container.Cover
 	absorbed []string
 	shown    bool // a listing showed it
 	missing  int  // looks in a row that did not show it though nothing stands for it
+	hidden   bool // it is there all the same
 }
 
 // stands tells whether the head stands for one sequence of an incarnation.
@@ -84,6 +86,15 @@ func (e *Engine) openHead(sealed []byte) (*container.Head, error) {
 	return container.DecodeHead(plain)
 }
 
+// openNamed opens a head, which must be the one of that name.
+func (e *Engine) openNamed(name string, sealed []byte) (*container.Head, error) {
+	head, err := e.openHead(sealed)
+	if err == nil && container.HeadName(head.Incarnation, head.Sequence) != name {
+		return nil, errForeignHead
+	}
+	return head, err
+}
+
 // adopt makes a head part of the catalogue.
 func (e *Engine) adopt(name string, size int64, head *container.Head) {
 	e.mu.Lock()
@@ -92,7 +103,7 @@ func (e *Engine) adopt(name string, size int64, head *container.Head) {
 }
 
 func (e *Engine) adoptLocked(name string, size int64, head *container.Head) {
-	e.heads[name] = &liveHead{size: size, device: head.Device, covers: head.Covers, known: head.Known, absorbed: head.Absorbed}
+	e.heads[name] = &liveHead{size: size, device: head.Device, covers: head.Covers, known: head.Known, void: head.Void, absorbed: head.Absorbed}
 	e.addHead(&e.catalogue, name, head)
 }
 
@@ -119,8 +130,9 @@ func (e *Engine) dropHeads(names []string) error {
 	}
 	e.mu.Unlock()
 	for _, name := range names {
-		e.healed("withheld", e.headObject(name))
 		e.dropped = append(e.dropped, name)
+		e.healedAll(e.headObject(name), "another head stands for it")
+		e.healed("withheld", e.headObject(name), "another head stands for it")
 		if err := e.o.Cache.Blobs().Unpin(e.headObject(name)); err != nil {
 			return err
 		}
@@ -185,15 +197,8 @@ func (e *Engine) writeHead(ctx context.Context, news *reconcile.Catalogue, bodie
 	if err != nil {
 		return "", err
 	}
-	if err := e.keepIncarnation(); err != nil {
-		return "", err
-	}
-	e.sequence++ // even a failed put may have happened: never use the name again
-	sealed, err := e.o.Sealer.Seal(nil, container.KindHead, e.headsKey, head.Append(nil))
+	sealed, err := e.putHead(ctx, head)
 	if err != nil {
-		return "", fmt.Errorf("engine: seal head: %w", err)
-	}
-	if err := e.putNew(ctx, e.headObject(name), sealed, len(absorbed) > 0); err != nil {
 		return "", err
 	}
 	if err := e.keepHead(name, sealed); err != nil {
@@ -208,6 +213,25 @@ func (e *Engine) writeHead(ctx context.Context, news *reconcile.Catalogue, bodie
 		return "", err
 	}
 	return name, e.remove(ctx, prefixed(string(e.headsKey), absorbed))
+}
+
+// putHead seals and writes a head. Even a failed put may have happened, so its
+// number is not used again; later heads say that its absence means nothing.
+func (e *Engine) putHead(ctx context.Context, head *container.Head) (sealed []byte, err error) {
+	if err := e.keepIncarnation(); err != nil {
+		return nil, err
+	}
+	e.sequence++
+	defer func() {
+		if err != nil {
+			number := container.Cover{Incarnation: head.Incarnation, From: head.Sequence, To: head.Sequence}
+			e.void = container.JoinCovers(e.void, []container.Cover{number})
+		}
+	}()
+	if sealed, err = e.o.Sealer.Seal(nil, container.KindHead, e.headsKey, head.Append(nil)); err != nil {
+		return nil, fmt.Errorf("engine: seal head: %w", err)
+	}
+	return sealed, e.putNew(ctx, e.headObject(container.HeadName(head.Incarnation, head.Sequence)), sealed, len(head.Absorbed) > 0)
 }
 
 // standsForAll tells whether these are all live heads.
@@ -257,7 +281,9 @@ func (e *Engine) mergeHeads(ctx context.Context, head *container.Head) (*reconci
 			}
 		}
 		head.Covers = append(head.Covers, old.Covers...)
+		head.Void = append(head.Void, old.Void...)
 	}
+	head.Void = container.JoinCovers(head.Void, e.void)
 	head.Covers = container.JoinCovers(head.Covers)
 	head.Known = e.knownSequences(head.Covers)
 	return merged, inline, nil
@@ -301,6 +327,13 @@ func (e *Engine) putWhole(ctx context.Context, object string, sealed []byte, pro
 		return fmt.Errorf("engine: read back %s: %w", object, err)
 	}
 	if !bytes.Equal(back, sealed) {
+		if e.o.Store.Properties().Durable {
+			// Acknowledged, hence promised to be whole; nobody else writes under this
+			// name. That it is not found is no alarm: another device may have
+			// replaced it already.
+			e.problem(Problem{Kind: "torn", Alarm: true, Object: object, Detail: "an acknowledged object is not what was written; it is written again under another name"})
+			e.healed("torn", object, "written again under another name")
+		}
 		return fmt.Errorf("engine: read back %s: %w", object, errTorn)
 	}
 	return nil

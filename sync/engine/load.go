@@ -30,17 +30,35 @@ func (e *Engine) plainState(ctx context.Context, kind container.Kind, key contai
 	}
 	object := string(key) + "/" + state.Name
 	if sealed, ok := e.o.Cache.Blobs().Get(object); ok {
-		if plain, err := e.o.Sealer.Open(nil, kind, key, sealed); err == nil && int64(len(plain)) == state.Size {
+		if plain, err := e.o.Sealer.Open(nil, kind, key, sealed); err == nil && fits(kind, state, plain) {
 			return plain, false, nil
 		}
 	}
 	plain, err = e.fetch(ctx, kind, key, object)
-	if err == nil && int64(len(plain)) != state.Size {
+	if err == nil && !fits(kind, state, plain) {
 		// The seal binds the container, not the name within it.
-		e.problem(Problem{Kind: "swapped", Object: object, Detail: "this object holds another state of the same container"})
+		e.accuse(object, "", errSwapped)
 		return nil, true, fmt.Errorf("engine: open %s: %w", object, errSwapped)
 	}
+	if err == nil {
+		e.readable(object)
+	}
 	return plain, true, err
+}
+
+// fits tells whether a plaintext can be that of a state: its length, and of a
+// chunk the items and their span, are what the head says. Two states that agree
+// in all that are told apart only by a device that holds a copy.
+func fits(kind container.Kind, state reconcile.State, plain []byte) bool {
+	if int64(len(plain)) != state.Size || kind != container.KindChunk {
+		return int64(len(plain)) == state.Size
+	}
+	chunk, err := container.DecodeChunk(plain)
+	if err != nil {
+		return true // told apart when it is decoded
+	}
+	first, last := span(chunk)
+	return int64(len(chunk.Messages)+len(chunk.Tombstones)) == state.Items && first == state.First && last == state.Last
 }
 
 // fetch reads an object and keeps its sealed bytes in the cache. The fetch is
@@ -53,15 +71,17 @@ func (e *Engine) fetch(ctx context.Context, kind container.Kind, key container.K
 		}
 		defer e.background.Done()
 		sealed, err := e.o.Store.Get(e.stopped, object)
+		if absent(err) {
+			e.suspect(missing(object, ""), "")
+		}
 		if err != nil {
 			return nil, fmt.Errorf("engine: fetch %s: %w", object, err)
 		}
 		plain, err := e.o.Sealer.Open(nil, kind, key, sealed)
 		if err != nil {
-			e.unreadable(object, err)
+			e.accuse(object, "", err)
 			return nil, fmt.Errorf("engine: open %s: %w", object, err)
 		}
-		e.readable(object)
 		return plain, e.o.Cache.Blobs().Put(object, sealed, false)
 	})
 	select {
@@ -71,25 +91,6 @@ func (e *Engine) fetch(ctx context.Context, kind container.Kind, key container.K
 		plain, _ := result.Val.([]byte)
 		return plain, result.Err
 	}
-}
-
-// readable takes back what unreadable and others said of an object.
-func (e *Engine) readable(object string) {
-	for _, kind := range []string{"damaged", "swapped", "other key", "newer", "missing", "torn"} {
-		e.healed(kind, object)
-	}
-}
-
-// unreadable names an object that can't be opened in the status.
-func (e *Engine) unreadable(object string, err error) {
-	kind, detail := "damaged", "this object can't be opened; it stays untouched"
-	switch {
-	case errors.Is(err, seal.ErrOtherKey):
-		kind, detail = "other key", "this object is sealed with another key"
-	case errors.Is(err, seal.ErrNewerVersion):
-		kind, detail = "newer", "a newer program wrote this object; update dm3sync"
-	}
-	e.problem(Problem{Kind: kind, Object: object, Detail: detail})
 }
 
 func (e *Engine) inlineState(ctx context.Context, state reconcile.State) ([]byte, error) {
@@ -179,7 +180,7 @@ func (e *Engine) chunkState(ctx context.Context, contact string, identifier cont
 		return nil, fetched, fmt.Errorf("engine: decode %s/%s: %w", key, state.Name, err)
 	}
 	if chunk.Contact != "" && (chunk.Contact != contact || chunk.Identifier != identifier) {
-		e.problem(Problem{Kind: "swapped", Object: string(key) + "/" + state.Name, Detail: "a state says that it belongs to another chunk"})
+		e.accuse(string(key)+"/"+state.Name, contact, errSwapped)
 		return nil, fetched, fmt.Errorf("engine: decode %s/%s: %w", key, state.Name, errSwapped)
 	}
 	chunk.Contact, chunk.Identifier = contact, identifier

@@ -178,11 +178,19 @@ func (e *Engine) finish(err error) {
 		state = "blocked"
 	}
 	e.setState(state, err)
+	e.saveProblems()
 	e.mu.Lock()
 	e.status.LastPass = e.o.Now()
 	if err == nil {
 		e.status.LastSuccess = e.status.LastPass
 	}
+	e.mu.Unlock()
+	e.keepStatus()
+}
+
+// keepStatus writes down how the account is.
+func (e *Engine) keepStatus() {
+	e.mu.Lock()
 	kept, marshalErr := json.Marshal(e.status)
 	e.mu.Unlock()
 	if marshalErr != nil {
@@ -224,10 +232,7 @@ func (e *Engine) Status() Status {
 			status.Conversations--
 		}
 	}
-	status.Problems = make([]Problem, 0, len(e.problems))
-	for _, problem := range e.problems {
-		status.Problems = append(status.Problems, problem)
-	}
+	e.fillProblems(&status)
 	status.JournalDamaged, status.CacheRebuilt = stats.DamagedFrames, e.o.Cache.Rebuilt()
 	return status
 }

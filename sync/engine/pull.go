@@ -12,13 +12,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/dm3sync/dm3sync/internal/container"
-	"github.com/dm3sync/dm3sync/internal/seal"
 	"github.com/dm3sync/dm3sync/providers"
 	"github.com/dm3sync/dm3sync/sync/reconcile"
 )
 
 const (
-	pullRounds = 4 // listings in one pull when heads vanish between list and read
+	pullRounds = 5 // listings in one pull when heads vanish between list and read
+	refusals   = 4 // listings that show a head that can't be found before a pull goes on without it
 	parallel   = 8 // requests at once where the place names no number
 )
 
@@ -28,27 +28,40 @@ var errHeadsMove = errors.New("heads changed faster than they could be read")
 // When nothing is new it costs one request. It returns how many it read.
 func (e *Engine) pull(ctx context.Context) (int, error) {
 	read := 0
+	refused := make(map[string]int)
 	for range pullRounds {
-		shown, err := e.listHeads(ctx)
+		listing, shown, err := e.listHeads(ctx)
 		if err != nil {
 			return read, err
 		}
 		fresh, vanished := e.compareHeads(shown)
-		if err := e.checkRoot(ctx, shown, vanished); err != nil {
-			return read, err
-		}
-		again, err := e.readHeads(ctx, fresh)
+		again, err := e.checkRoot(ctx, shown, vanished)
 		if err != nil {
 			return read, err
 		}
-		read += len(fresh)
 		if again {
 			continue
 		}
+		absent, err := e.readHeads(ctx, fresh)
+		if err != nil {
+			return read, err
+		}
+		read += len(fresh) - len(absent)
+		if anew(absent, refused) {
+			continue
+		}
+		e.mu.Lock()
 		e.passes++
+		e.mu.Unlock()
 		e.flushes = 0
-		e.watchGaps()
+		e.refused(absent)
+		if err := e.watchGaps(ctx, listing, len(absent) > 0); err != nil {
+			return read, err
+		}
 		if err := e.settleVanished(ctx, shown, vanished); err != nil {
+			return read, err
+		}
+		if err := e.judge(ctx, listing); err != nil {
 			return read, err
 		}
 		return read, e.caughtUp()
@@ -56,16 +69,43 @@ func (e *Engine) pull(ctx context.Context) (int, error) {
 	return read, fmt.Errorf("engine: pull: %w", errHeadsMove)
 }
 
-func (e *Engine) listHeads(ctx context.Context) (map[string]bool, error) {
-	shown := make(map[string]bool)
+// anew counts listed heads that could not be found, and tells whether another
+// listing is to explain one of them.
+func anew(absent []string, refused map[string]int) bool {
+	again := false
+	for _, name := range absent {
+		refused[name]++
+		again = again || refused[name] < refusals
+	}
+	return again
+}
+
+// refused names heads that listing after listing showed and that could not be
+// found: the pass goes on without them. A place that promises current listings
+// shows nothing that it does not have; elsewhere the listings may be old.
+func (e *Engine) refused(absent []string) {
+	for _, name := range absent {
+		if e.o.Store.Properties().CurrentListings {
+			e.problem(Problem{Kind: "missing", Alarm: true, Object: e.headObject(name), Detail: "the provider lists this head and says that it does not have it"})
+		}
+	}
+}
+
+// listHeads lists the heads and numbers the listing.
+func (e *Engine) listHeads(ctx context.Context) (listing int64, shown map[string]bool, err error) {
+	e.mu.Lock()
+	e.listings++
+	listing = e.listings
+	e.mu.Unlock()
+	shown = make(map[string]bool)
 	prefix := string(e.headsKey) + "/"
 	for object, err := range e.o.Store.List(ctx, prefix) {
 		if err != nil {
-			return nil, fmt.Errorf("engine: list heads: %w", err)
+			return 0, nil, fmt.Errorf("engine: list heads: %w", err)
 		}
 		shown[strings.TrimPrefix(object.Name, prefix)] = true
 	}
-	return shown, nil
+	return listing, shown, nil
 }
 
 // compareHeads says which heads are new and which live ones were not shown.
@@ -82,10 +122,14 @@ func (e *Engine) compareHeads(shown map[string]bool) (fresh, vanished []string) 
 	for name, live := range e.heads {
 		if !shown[name] {
 			vanished = append(vanished, name)
+			live.shown = false // what it carries is not confirmed by this look
 			continue
 		}
-		live.missing, live.shown = 0, true
-		delete(e.problems, "withheld "+e.headObject(name))
+		live.missing, live.shown, live.hidden = 0, true, false
+		e.lower("withheld", e.headObject(name), "the provider shows it again")
+	}
+	if len(vanished) == 0 && len(e.heads) > 0 {
+		e.lower("rolled back", "account", "every head is shown again")
 	}
 	slices.Sort(fresh)
 	slices.Sort(vanished)
@@ -95,27 +139,30 @@ func (e *Engine) compareHeads(shown map[string]bool) (fresh, vanished []string) 
 // covered tells whether another live head stands for the one with that name.
 // The caller holds e.mu.
 func (e *Engine) covered(name string) bool {
+	return e.coveredBy(name, func(string) bool { return true })
+}
+
+// coveredBy is covered, by a head that may count.
+func (e *Engine) coveredBy(name string, counts func(other string) bool) bool {
 	incarnation, sequence, ok := container.ParseHeadName(name)
 	if !ok {
 		return false
 	}
 	for other, live := range e.heads {
-		if other == name {
-			continue
-		}
-		if live.stands(incarnation, sequence) {
+		if other != name && live.stands(incarnation, sequence) && counts(other) {
 			return true
 		}
 	}
 	return false
 }
 
-// leftovers lists the shown heads that a live one stands for, live or not.
+// leftovers lists the shown heads that another one stands for which is live and
+// shown as well: while that one is not there, these may be all that is.
 func (e *Engine) leftovers(shown map[string]bool) (names []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for name := range shown {
-		if e.covered(name) {
+		if e.coveredBy(name, func(other string) bool { return shown[other] }) {
 			names = append(names, name)
 		}
 	}
@@ -171,33 +218,40 @@ func (e *Engine) dropLeftovers(ctx context.Context, shown map[string]bool) (drop
 
 // checkRoot stops the account when a place shows nothing of it though this
 // device knows better (invariant 4). An empty listing alone proves nothing, so
-// every known head is asked for by name.
-func (e *Engine) checkRoot(ctx context.Context, shown map[string]bool, vanished []string) error {
+// every known head is asked for by name, and then listed once more: whoever
+// removed the last of them rightly wrote another one before. Where listings may
+// be old, two looks must say so. again asks for another round.
+func (e *Engine) checkRoot(ctx context.Context, shown map[string]bool, vanished []string) (again bool, err error) {
 	if len(shown) > 0 || len(vanished) == 0 {
-		e.healed("blocked", "root")
-		return nil
+		e.empty = 0
+		e.healed("blocked", "root", "the provider shows the account again")
+		return false, nil
 	}
 	for _, name := range vanished {
 		_, err := e.o.Store.Get(ctx, e.headObject(name))
 		if err == nil {
-			return nil // a stale listing; the next one will show it
+			return false, nil // a stale listing; the next one will show it
 		}
 		if !errors.Is(err, providers.ErrNotFound) {
-			return fmt.Errorf("engine: look for head: %w", err)
+			return false, fmt.Errorf("engine: look for head: %w", err)
 		}
 	}
-	// All that is known may have been absorbed since a listing that lags.
-	if again, err := e.listHeads(ctx); err != nil || len(again) > 0 {
-		return err
+	if _, shown, err = e.listHeads(ctx); err != nil || len(shown) > 0 {
+		return true, err
 	}
-	e.problem(Problem{Kind: "blocked", Object: "root", Detail: "the provider shows nothing of this account any more"})
-	return fmt.Errorf("%w: the provider shows nothing of this account, though this device wrote there before; "+
-		"check that it is the right place and that it is mounted; to write there again what this device holds, run: dm3sync sync --restore", ErrBlocked)
+	properties := e.o.Store.Properties()
+	if e.empty++; e.empty < 2 && !properties.CurrentListings {
+		return false, fmt.Errorf("engine: the provider shows nothing of this account for the moment: %w", providers.ErrTransient)
+	}
+	e.problem(Problem{Kind: "blocked", Alarm: !properties.Carried, Container: "root", Object: "root", Detail: "the provider shows nothing of this account any more"})
+	return false, fmt.Errorf("%w: the provider shows nothing of this account, though this device wrote there before; "+
+		"check that it is the right place and that it is mounted; to write there again what this device holds, run: dm3sync repair; "+
+		"to give that up and start anew there, run: dm3sync forget", ErrBlocked)
 }
 
-// readHeads reads heads side by side. again is true when one vanished between
-// the listing and the reading, as it does when another head absorbed it.
-func (e *Engine) readHeads(ctx context.Context, names []string) (again bool, err error) {
+// readHeads reads heads side by side. absent are those that vanished between the
+// listing and the reading, as one does that another head absorbed.
+func (e *Engine) readHeads(ctx context.Context, names []string) (absent []string, err error) {
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(e.parallel())
@@ -207,48 +261,48 @@ func (e *Engine) readHeads(ctx context.Context, names []string) (again bool, err
 			if errors.Is(err, providers.ErrNotFound) {
 				mu.Lock()
 				defer mu.Unlock()
-				again = true
+				absent = append(absent, name)
 				return nil
 			}
 			if err != nil {
 				return fmt.Errorf("engine: read head: %w", err)
 			}
-			return e.takeHead(name, sealed)
+			if err := e.takeHead(name, sealed); err != nil || !e.isShownHead(name) {
+				return err
+			}
+			e.healed("withheld", e.headObject(name), "the provider shows it")
+			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return false, err
+		return nil, err
 	}
 	if len(names) > 0 {
 		e.mu.Lock()
 		e.announce()
 		e.mu.Unlock()
 	}
-	return again, nil
+	return absent, nil
 }
 
 // takeHead opens a head from the provider. One that can't be opened is named
 // in the status and left alone; it is looked at again in each pass.
 func (e *Engine) takeHead(name string, sealed []byte) error {
-	head, err := e.openHead(sealed)
-	switch {
-	case errors.Is(err, seal.ErrNewerVersion):
-		e.problem(Problem{Kind: "newer", Object: e.headObject(name), Detail: "a newer program wrote this head; update dm3sync to see what it says"})
-		return nil
-	case errors.Is(err, seal.ErrOtherKey):
-		e.problem(Problem{Kind: "other key", Object: e.headObject(name), Detail: "this head is sealed with another key; check the account's secret"})
-		return nil
-	case err != nil:
-		e.problem(Problem{Kind: "damaged", Object: e.headObject(name), Detail: "this head can't be opened: " + err.Error()})
-		return nil
-	}
-	if container.HeadName(head.Incarnation, head.Sequence) != name {
-		e.problem(Problem{Kind: "swapped", Object: e.headObject(name), Detail: "this head says that it is another one"})
+	head, err := e.openNamed(name, sealed)
+	if err != nil {
+		e.mu.Lock()
+		confirmed := e.heads[name] != nil || e.confirmed(name)
+		e.mu.Unlock()
+		kind, detail := fault(err)
+		// A put that was cut off may leave a part of a head, on any place: only
+		// acknowledged ones are promised to be whole. That this one was shows when
+		// its writer went on without calling it void, or when somebody read it.
+		// No part of a head opens as another one.
+		certain := kind != "newer" && (confirmed || kind == "swapped") && !e.o.Store.Properties().Carried
+		e.problem(Problem{Kind: kind, Alarm: certain, Object: e.headObject(name), Detail: detail})
 		return nil
 	}
-	for _, kind := range []string{"newer", "other key", "damaged", "swapped"} {
-		e.healed(kind, e.headObject(name))
-	}
+	e.readable(e.headObject(name))
 	if e.isClone(head) {
 		if err := e.rename(); err != nil {
 			return err
@@ -279,84 +333,6 @@ func (e *Engine) takeHead(name string, sealed []byte) error {
 		}
 	}
 	return nil
-}
-
-// settleVanished explains live heads that the listing did not show: most were
-// absorbed by one that is live. One that nothing stands for was withheld or
-// lost, or the listing is stale; from its second absence on it is reported and
-// written again from the cache, which is harmless, since objects never change.
-func (e *Engine) settleVanished(ctx context.Context, shown map[string]bool, vanished []string) error {
-	var gone []string
-	for _, name := range vanished {
-		e.mu.Lock()
-		covered := e.covered(name)
-		e.mu.Unlock()
-		if covered {
-			gone = append(gone, name)
-			continue
-		}
-		if err := e.missingHead(ctx, name); err != nil {
-			return err
-		}
-	}
-	if err := e.dropHeads(gone); err != nil {
-		return err
-	}
-	dropped, err := e.dropLeftovers(ctx, shown)
-	if err != nil || !dropped && len(gone) == 0 {
-		return err
-	}
-	return e.rebuild(ctx)
-}
-
-// watchGaps looks for sequence numbers that another device wrote, or saw
-// written, and that no live head stands for. A new gap may be a failed put; it
-// may be a head that the provider withholds, so a full listing follows.
-func (e *Engine) watchGaps() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	var covers, known []container.Cover
-	for _, live := range e.heads {
-		covers = append(covers, live.covers...)
-		known = append(known, live.known...)
-	}
-	covers = container.JoinCovers(covers)
-	gaps := make(map[string]bool)
-	for i, cover := range covers {
-		if i > 0 && covers[i-1].Incarnation == cover.Incarnation && cover.Incarnation != e.incarnation {
-			gaps[container.HeadName(cover.Incarnation, cover.From-1)] = true
-		}
-	}
-	for _, cover := range known {
-		if !slices.ContainsFunc(covers, func(have container.Cover) bool {
-			return have.Incarnation == cover.Incarnation && have.From <= cover.To && cover.To <= have.To
-		}) {
-			gaps[container.HeadName(cover.Incarnation, cover.To)] = true
-		}
-	}
-	for gap := range gaps {
-		if e.gaps != nil && !e.gaps[gap] {
-			e.leftover = true // the next pass lists everything
-		}
-	}
-	e.gaps = gaps
-}
-
-func (e *Engine) missingHead(ctx context.Context, name string) error {
-	e.mu.Lock()
-	e.heads[name].missing++
-	missing := e.heads[name].missing
-	e.mu.Unlock()
-	if missing < 2 {
-		return nil
-	}
-	sealed, ok := e.o.Cache.Blobs().Get(e.headObject(name))
-	if !ok {
-		e.problem(Problem{Kind: "withheld", Object: e.headObject(name), Detail: "the provider no longer shows this head, and this device holds no copy"})
-		return nil
-	}
-	e.problem(Problem{Kind: "withheld", Object: e.headObject(name), Detail: "the provider no longer shows this head; it is written again from the cache"})
-	return e.putWhole(ctx, e.headObject(name), sealed, false)
 }
 
 // rebuild makes the catalogue anew from the live heads, without what only

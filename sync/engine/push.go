@@ -205,7 +205,7 @@ func (e *Engine) publish(ctx context.Context, out *outgoing) error {
 	group, groupContext := errgroup.WithContext(ctx)
 	group.SetLimit(e.parallel())
 	for _, up := range out.conversations {
-		group.Go(func() error { return e.putList(groupContext, up) })
+		group.Go(func() error { return e.putState(groupContext, up) })
 	}
 	if err := group.Wait(); err != nil {
 		return err
@@ -236,7 +236,7 @@ func (e *Engine) publish(ctx context.Context, out *outgoing) error {
 // are hidden.
 func (e *Engine) stageRoot(ctx context.Context, out *outgoing) error {
 	if up := out.rootUpload; up != nil {
-		if err := e.putList(ctx, *up); err != nil {
+		if err := e.putState(ctx, *up); err != nil {
 			return err
 		}
 	}
@@ -252,12 +252,11 @@ func (e *Engine) stageRoot(ctx context.Context, out *outgoing) error {
 	if up == nil {
 		return nil
 	}
-	return e.putList(ctx, *up)
+	return e.putState(ctx, *up)
 }
 
-// putList puts a state of a root or conversation, and keeps its body, from which
-// it can be mended.
-func (e *Engine) putList(ctx context.Context, up upload) error {
+// putState puts a state and keeps a copy, which can mend it.
+func (e *Engine) putState(ctx context.Context, up upload) error {
 	e.loosen(up.object) // a put that fails may have happened
 	if err := e.putNew(ctx, up.object, up.sealed, up.proof); err != nil {
 		return err
@@ -354,7 +353,8 @@ func (e *Engine) damagedEntry(at entry, err error) error {
 	if !damagedInCache(err) {
 		return fmt.Errorf("engine: read journal: %w", err)
 	}
-	e.problem(Problem{Kind: "journal", Object: fmt.Sprint(at.id), Detail: "a journal entry is damaged; append its message again"})
+	// An alarm about this disk: what a crash leaves is cut off when the journal is opened.
+	e.problem(Problem{Kind: "journal", Alarm: true, Object: fmt.Sprint(at.id), Detail: "a journal entry is damaged; append its message again"})
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.count--

@@ -175,8 +175,9 @@ func (e *Engine) readWhatIsThere(ctx context.Context, contact string, r Range) (
 		case unusable(err):
 			if absent(err) {
 				key := e.chunkKey(contact, want.identifier)
-				e.problem(Problem{Kind: "missing", Object: string(key) + "/" + want.state.Name, Contact: contact,
-					Detail: "the provider no longer has this object and no other one replaces it"})
+				if !want.state.Inline() {
+					e.suspect(missing(string(key)+"/"+want.state.Name, contact), "")
+				}
 			}
 			page.Provisional = true
 			page.Reasons = append(page.Reasons, fmt.Sprintf("%d messages between %d and %d can not be read", want.state.Items, want.state.First, want.state.Last))

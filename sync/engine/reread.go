@@ -3,40 +3,48 @@ package engine
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
+	"math/rand/v2"
 	"slices"
-
-	"github.com/dm3sync/dm3sync/cache"
 )
 
-// A scrub reads a part of all objects again, in turn, so that each is looked at
-// about once in rereadTurns scrubs, and a small account whole each time.
+// A scrub reads a random part of all objects again: one of samplePart, at least
+// sampleLeast. Drawn at random, so that a provider that knows which objects were
+// read lately learns nothing about which come next.
 const (
-	rereadTurns = 30
-	rereadLeast = 64
+	samplePart  = 100
+	sampleLeast = 64
 )
 
-// rereadSome reads the next objects in turn from the provider. One that is not
-// what it should be is written again when the cache holds it whole, else named
-// in the status.
+// rereadSome reads a random sample of the objects in use. One that is not what it
+// should be is written again when the cache holds it whole, else named.
 func (e *Engine) rereadSome(ctx context.Context) error {
 	named := e.namedObjects()
 	objects := slices.Sorted(maps.Keys(named))
-	cursor, _, err := e.record("meta", "reread")
+	count := min(max(sampleLeast, (len(objects)+samplePart-1)/samplePart), len(objects))
+	random, err := e.dice()
 	if err != nil {
 		return err
 	}
-	from, _ := slices.BinarySearch(objects, string(cursor)+"\x00")
-	count := min(max(rereadLeast, len(objects)/rereadTurns), len(objects))
 	for i := range count {
-		object := objects[(from+i)%len(objects)]
+		at := i + random.IntN(len(objects)-i)
+		objects[i], objects[at] = objects[at], objects[i]
 		e.progress("reread", int64(i), int64(count), "objects")
-		if err := e.rereadObject(ctx, object, named[object]); err != nil {
+		if err := e.rereadObject(ctx, objects[i], named[objects[i]]); err != nil {
 			return err
 		}
-		cursor = []byte(object)
 	}
-	return e.o.Cache.Records().Update(func(tx *cache.Tx) error { return e.putRecord(tx, "meta", "reread", cursor) })
+	return nil
+}
+
+// dice are seeded from the engine's randomness.
+func (e *Engine) dice() (*rand.Rand, error) {
+	var seed [32]byte
+	if _, err := io.ReadFull(e.o.Random, seed[:]); err != nil {
+		return nil, fmt.Errorf("engine: draw a sample: %w", err)
+	}
+	return rand.New(rand.NewChaCha8(seed)), nil
 }
 
 func (e *Engine) rereadObject(ctx context.Context, object, contact string) error {
@@ -44,7 +52,7 @@ func (e *Engine) rereadObject(ctx context.Context, object, contact string) error
 	if !ok {
 		return nil // replaced meanwhile
 	}
-	err := e.reread(ctx, kind, key, object, state.Size)
+	err := e.reread(ctx, kind, key, object, state)
 	if err == nil {
 		e.readable(object)
 		return nil
@@ -52,16 +60,9 @@ func (e *Engine) rereadObject(ctx context.Context, object, contact string) error
 	if !unusable(err) {
 		return fmt.Errorf("engine: read %s again: %w", object, err)
 	}
-	mended, mendErr := e.mend(ctx, kind, key, object, state.Size)
-	if mendErr != nil {
-		return mendErr
+	mended, mendErr := e.care(ctx, kind, object, contact, state, err)
+	if mendErr == nil && !mended && absent(err) {
+		e.dangling[contact] = e.passes // the next look tells whether it was replaced
 	}
-	switch {
-	case mended:
-	case absent(err):
-		e.problem(Problem{Kind: "missing", Object: object, Contact: contact, Detail: "the provider no longer has this object, and this device holds no copy; another device may"})
-	default:
-		e.unreadable(object, err)
-	}
-	return nil
+	return mendErr
 }

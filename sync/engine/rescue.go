@@ -60,9 +60,27 @@ func (e *Engine) sift(ctx context.Context, objects []string) (idle []string, wai
 	return idle, waits, e.publish(ctx, out)
 }
 
-// removeNamed removes what sift says may go.
+// removeNamed removes what sift says may go, of containers that are whole at the
+// place: after that was rolled back, a replaced object may be all that is there
+// of what replaced it.
 func (e *Engine) removeNamed(ctx context.Context, objects []string) error {
-	idle, _, err := e.sift(ctx, objects)
+	looked := make(map[container.Key]bool)
+	var named []string
+	for _, object := range objects {
+		text, _, _ := strings.Cut(object, "/")
+		key := container.Key(text)
+		if _, known := looked[key]; !known {
+			whole, err := e.containerWhole(ctx, key)
+			if err != nil {
+				return err
+			}
+			looked[key] = whole
+		}
+		if looked[key] {
+			named = append(named, object)
+		}
+	}
+	idle, _, err := e.sift(ctx, named)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/dm3sync/dm3sync/cache"
 	"github.com/dm3sync/dm3sync/internal/container"
-	"github.com/dm3sync/dm3sync/providers"
 	"github.com/dm3sync/dm3sync/sync/reconcile"
 )
 
@@ -153,7 +152,7 @@ func (e *Engine) removeReceived(ctx context.Context) error {
 // again when it, or what tells whether its predecessors may go, is not here yet.
 func (e *Engine) removeReplaced(ctx context.Context, r received) (again []received, err error) {
 	object := string(r.key) + "/" + r.state.Name
-	err = e.reread(ctx, r.kind, r.key, object, r.state.Size)
+	err = e.reread(ctx, r.kind, r.key, object, r.state)
 	if unusable(err) {
 		if _, _, _, used := e.inUse(object); used { // else its heir names all that it replaced
 			return []received{r}, nil
@@ -242,30 +241,39 @@ func (e *Engine) replacements() ([]replacement, error) {
 // stillWhole tells whether a replacement can be set free from its old bodies:
 // it is whole, or it was itself replaced since.
 func (e *Engine) stillWhole(ctx context.Context, r replacement) (bool, error) {
-	kind, key, _, ok := e.inUse(r.object)
+	kind, key, state, ok := e.inUse(r.object)
 	if !ok {
 		return true, nil
 	}
-	sealed, err := e.o.Store.Get(ctx, r.object)
+	err := e.reread(ctx, kind, key, r.object, state)
 	if err == nil {
-		if _, err = e.o.Sealer.Open(nil, kind, key, sealed); err == nil {
-			e.healed("torn", r.object)
-			return true, nil
-		}
-	} else if !errors.Is(err, providers.ErrNotFound) {
+		e.readable(r.object)
+		return true, nil
+	}
+	if !unusable(err) {
 		return false, fmt.Errorf("engine: look at %s again: %w", r.object, err)
 	}
-	// Another device may have replaced it since the last look. Only what the
-	// look after this one still shows in use was lost.
-	seen, waits := e.suspects[r.object]
-	if !waits {
-		e.suspects[r.object] = e.passes
+	if absent(err) {
+		// Another device may have replaced it since the last look. Only what the
+		// look after this one still shows in use was lost.
+		seen, waits := e.suspects[r.object]
+		if !waits {
+			e.suspects[r.object] = e.passes
+			e.suspect(missing(r.object, ""), "")
+		}
+		if !waits || seen >= e.passes {
+			return false, nil
+		}
+		delete(e.suspects, r.object)
 	}
-	if !waits || seen >= e.passes {
-		return false, nil
+	mended, err := e.care(ctx, kind, r.object, "", state, err)
+	if err != nil || mended {
+		return false, err
 	}
-	delete(e.suspects, r.object)
-	e.problem(Problem{Kind: "torn", Object: r.object, Detail: "an object that was whole once is not any more; it is written again from the cache"})
+	e.mu.Lock()
+	_, contact := e.whereIs(r.object, "")
+	e.mu.Unlock()
+	e.dangling[contact] = e.passes
 	return false, e.heal(ctx, r)
 }
 
@@ -289,6 +297,11 @@ func (e *Engine) heal(ctx context.Context, r replacement) error {
 func (e *Engine) inUse(object string) (kind container.Kind, key container.Key, found reconcile.State, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	return e.find(object)
+}
+
+// find is inUse. The caller holds e.mu.
+func (e *Engine) find(object string) (kind container.Kind, key container.Key, found reconcile.State, ok bool) {
 	e.catalogue.States(func(contact string, identifier *container.ChunkIdentifier, state *reconcile.State) bool {
 		if !strings.HasSuffix(object, "/"+state.Name) {
 			return true

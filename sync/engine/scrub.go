@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -141,6 +140,30 @@ func (e *Engine) adoptUnnamed(ctx context.Context, objects []string) error {
 	return e.removeNamed(ctx, leftover)
 }
 
+// containerWhole reads all states of a container from the provider.
+func (e *Engine) containerWhole(ctx context.Context, key container.Key) (bool, error) {
+	for object, contact := range e.namedObjects() {
+		if !strings.HasPrefix(object, string(key)+"/") {
+			continue
+		}
+		kind, _, state, ok := e.inUse(object)
+		if !ok {
+			continue
+		}
+		err := e.reread(ctx, kind, key, object, state)
+		if unusable(err) {
+			if _, err = e.care(ctx, kind, object, contact, state, err); err == nil {
+				e.dangling[contact] = e.passes
+			}
+			return false, err
+		}
+		if err != nil {
+			return false, fmt.Errorf("engine: look at %s: %w", object, err)
+		}
+	}
+	return true, nil
+}
+
 func (e *Engine) isReplaced(object string) bool {
 	key, name, _ := strings.Cut(object, "/")
 	replaced := false
@@ -170,14 +193,18 @@ func (e *Engine) adoptObject(ctx context.Context, out *outgoing, object string) 
 	found, err := e.identify(container.Key(key), sealed)
 	switch {
 	case e.isDebris(object, sealed, err):
-		e.unreadable(object, err)
+		// No alarm: no head names it, so nobody said that it is whole.
+		kind, detail := fault(err)
+		e.problem(Problem{Kind: kind, Object: object, Detail: detail + "; no head names it"})
 		return e.sweepDebris(ctx, object, sealed)
 	case isAny(err, seal.ErrOtherKey, seal.ErrDamaged):
 		return nil // another account's, for all that can be told
 	case err != nil:
-		e.unreadable(object, err)
+		kind, detail := fault(err)
+		e.problem(Problem{Kind: kind, Object: object, Detail: detail + "; no head names it"})
 		return nil
 	}
+	e.readable(object)
 	found.state.Name = name
 	// Its writer stopped before the head; what it replaced is still there, and
 	// goes now that it was read whole.
@@ -307,57 +334,4 @@ func (e *Engine) shapeless(conversation *reconcile.Conversation) bool {
 		}
 	}
 	return len(reconcile.Compact(conversation.States, false, false)) > 0
-}
-
-// rereadHeads reads every live head from the provider and writes those again
-// that are not what the cache holds: heads never change.
-func (e *Engine) rereadHeads(ctx context.Context) error {
-	e.mu.Lock()
-	names := slices.Sorted(maps.Keys(e.heads))
-	e.mu.Unlock()
-	for _, name := range names {
-		object := e.headObject(name)
-		there, err := e.o.Store.Get(ctx, object)
-		if err != nil && !absent(err) {
-			return fmt.Errorf("engine: read head %s: %w", name, err)
-		}
-		kept, ok := e.o.Cache.Blobs().Get(object)
-		if bytes.Equal(there, kept) {
-			e.healed("damaged", object)
-		}
-		if !ok || bytes.Equal(there, kept) {
-			continue
-		}
-		if _, err := e.openHead(kept); err != nil {
-			continue // both are damaged: another device may hold it whole
-		}
-		e.problem(Problem{Kind: "damaged", Object: object, Detail: "this head was not whole at the provider and was written again"})
-		if err := e.putWhole(ctx, object, kept, true); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// restore writes again what this device holds, after a provider lost all.
-func (e *Engine) restore(ctx context.Context) error {
-	for object := range e.namedObjects() {
-		if sealed, ok := e.o.Cache.Blobs().Get(object); ok {
-			if err := e.putWhole(ctx, object, sealed, true); err != nil {
-				return err
-			}
-		}
-	}
-	e.mu.Lock()
-	names := slices.Sorted(maps.Keys(e.heads))
-	e.mu.Unlock()
-	for _, name := range names {
-		if sealed, ok := e.o.Cache.Blobs().Get(e.headObject(name)); ok {
-			if err := e.putWhole(ctx, e.headObject(name), sealed, true); err != nil {
-				return err
-			}
-		}
-	}
-	e.healed("blocked", "root")
-	return nil
 }

@@ -146,9 +146,11 @@ func TestGapListsEverything(t *testing.T) {
 	if first, second, third := lists(), lists(), lists(); first != 1 || second < 2 || third != 1 {
 		t.Errorf("listings in three passes: %d, %d, %d", first, second, third)
 	}
+	same(t, "two, which asked for the head by name", two.holds(), hashes(items))
+	wantAlarms(t, two, map[string]int64{"withheld": 1}, nil)
 	hidden.name = ""
 	two.pass(engine.Work{})
-	same(t, "two", two.holds(), hashes(items))
+	wantAlarms(t, two, map[string]int64{"withheld": 1}, map[string]int64{"withheld": 1})
 }
 
 // TestStatusIsKept asks how the last pass ended after a restart.

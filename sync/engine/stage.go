@@ -87,11 +87,7 @@ func (e *Engine) writeChunk(ctx context.Context, out *outgoing, chunk *container
 	out.news.AddChunk(chunk.Contact, chunk.Identifier, reconcile.State{StateRef: ref})
 	out.replace(object, key, replaced)
 	out.chunks.Go(func() error {
-		e.loosen(object) // a put that fails may have happened
-		if err := e.putNew(ctx, object, sealed, len(replaced) > 0); err != nil {
-			return err
-		}
-		return e.o.Cache.Blobs().Put(object, sealed, false)
+		return e.putState(ctx, upload{object, sealed, len(replaced) > 0})
 	})
 	return nil
 }

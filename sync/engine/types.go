@@ -106,17 +106,10 @@ type Page struct {
 	Fetched     int // objects fetched from the provider
 }
 
-// Problem is something that is wrong and stays so until it is healed. Contact
-// is for the user's eyes, never for a log.
-type Problem struct {
-	Kind    string `json:"kind"`
-	Object  string `json:"object,omitempty"`
-	Contact string `json:"contact,omitempty"`
-	Detail  string `json:"detail"`
-}
-
 // Verification is what a walk through the whole tree found.
 type Verification struct {
+	Deep          bool      `json:"deep"`              // every object was fetched and opened
+	Resumed       bool      `json:"resumed,omitempty"` // an interrupted run was gone on with
 	Objects       int       `json:"objects"`
 	Heads         int       `json:"heads"`
 	Conversations int       `json:"conversations"`
@@ -142,7 +135,9 @@ type Status struct {
 	LastPass       time.Time `json:"last_pass,omitzero"`
 	LastSuccess    time.Time `json:"last_success,omitzero"`
 	LastError      string    `json:"last_error,omitempty"`
-	Problems       []Problem `json:"problems"`
+	Problems       []Problem `json:"problems"`         // present ones, oldest first
+	Healed         []Healed  `json:"healed,omitempty"` // over, newest first
+	Alarms         Alarms    `json:"alarms"`
 	JournalDamaged int       `json:"journal_damaged"`
 	CacheRebuilt   bool      `json:"cache_rebuilt"`
 }

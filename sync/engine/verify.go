@@ -2,48 +2,138 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dm3sync/dm3sync/cache"
 	"github.com/dm3sync/dm3sync/internal/container"
 	"github.com/dm3sync/dm3sync/internal/seal"
-	"github.com/dm3sync/dm3sync/sync/reconcile"
+	"github.com/dm3sync/dm3sync/providers"
+)
+
+// VerifyOptions say how much Verify does. The zero value checks the structure:
+// heads and lists open and agree, and the listing shows every state that a head
+// names, at a size that can be. Messages are then counted from the heads.
+type VerifyOptions struct {
+	Deep    bool  // fetch and open every object, and compare every chunk with the base
+	Rate    int64 // bytes a second that are fetched at most; 0 is no limit
+	Restart bool  // begin anew where an interrupted deep run would go on
+}
+
+// Bounds of the part of a walk during which no pass runs.
+const (
+	verifyBatch   = 64
+	verifyBytes   = 8 << 20
+	verifySeconds = 10 // of the given rate
+	verifyLooks   = 3  // walks through a container that others replace meanwhile
 )
 
 // verifier walks the tree once.
 type verifier struct {
 	*Engine
-	tally   sync.Mutex // guards all below
-	found   Verification
+	options VerifyOptions
+	store   providers.Store
 	listed  map[string]int64
-	visited map[string]bool
+	cursor  place        // the last container that was walked
+	walked  Verification // what the walk through the containers found
+	tally   sync.Mutex   // guards found
+	found   Verification // all else
 }
 
-// Verify reads the whole tree from the provider: every object opens and is
-// what its place says; chunks partition time; every chunk is listed by its
-// conversation and every conversation by the root; every state is named by a
-// head and nothing else lies there. It reads a few conversations at a time and changes
-// nothing; the next pass looks after the states that it found wanting.
-func (e *Engine) Verify(ctx context.Context) (Verification, error) {
-	if err := e.takeTurn(ctx); err != nil {
-		return Verification{}, err
+// Verify walks the tree from the provider. Structure: chunks are listed by their
+// conversation and conversations by the root; every state is named by a head and
+// nothing else lies there. Deep: besides, every object opens and is what its
+// place says, and chunks partition time. What others replace meanwhile is looked
+// at anew. It works in parts, with room for passes between them. An interrupted
+// deep run is gone on with by the next one, from what is kept in the cache. It
+// changes nothing at the provider; the next pass looks after what it found.
+func (e *Engine) Verify(ctx context.Context, o VerifyOptions) (Verification, error) {
+	v := &verifier{Engine: e, options: o, store: e.o.Store, listed: make(map[string]int64)}
+	if o.Rate > 0 {
+		v.store = providers.Limit(e.o.Store, &providers.LimitOptions{Down: o.Rate})
 	}
-	defer func() { <-e.turn }()
-	if _, err := e.pull(ctx); err != nil {
+	if err := v.resume(); err != nil {
 		return Verification{}, fmt.Errorf("engine: verify: %w", err)
 	}
-	v := &verifier{Engine: e, listed: make(map[string]int64), visited: make(map[string]bool)}
-	v.found.Problems = []Problem{}
-	for _, step := range []func(context.Context) error{v.list, v.root, v.conversations, v.orphans} {
-		if err := step(ctx); err != nil {
-			return v.found, fmt.Errorf("engine: verify: %w", err)
+	var err error
+	for _, step := range []func(context.Context) error{v.top, v.containers, v.orphans} {
+		if err = step(ctx); err != nil {
+			err = fmt.Errorf("engine: verify: %w", err)
+			break
 		}
 	}
-	return v.found, nil
+	v.found.add(&v.walked)
+	v.found.Deep = o.Deep
+	if v.found.Problems == nil {
+		v.found.Problems = []Problem{}
+	}
+	e.saveProblems()
+	return v.found, err
+}
+
+// add adds what another walk counted and found.
+func (v *Verification) add(other *Verification) {
+	v.Conversations += other.Conversations
+	v.Chunks += other.Chunks
+	v.States += other.States
+	v.Messages += other.Messages
+	v.Tombstones += other.Tombstones
+	v.Problems = append(v.Problems, other.Problems...)
+}
+
+// verifyRun is what is kept of an unfinished deep run.
+type verifyRun struct {
+	Cursor place        `json:"cursor"`
+	Walked Verification `json:"walked"`
+}
+
+func (v *verifier) resume() error {
+	if !v.options.Deep || v.options.Restart {
+		return nil
+	}
+	plain, ok, err := v.record("verify", "run")
+	var kept verifyRun
+	if err != nil || !ok || json.Unmarshal(plain, &kept) != nil {
+		return err
+	}
+	v.cursor, v.walked, v.found.Resumed = kept.Cursor, kept.Walked, true
+	return nil
+}
+
+// keep writes down how far a deep run came; done ends it.
+func (v *verifier) keep(done bool) error {
+	if !v.options.Deep {
+		return nil
+	}
+	plain, err := json.Marshal(verifyRun{v.cursor, v.walked})
+	if err != nil {
+		return err
+	}
+	return v.o.Cache.Records().Update(func(tx *cache.Tx) error {
+		if done {
+			return tx.Delete("verify", "run")
+		}
+		return v.putRecord(tx, "verify", "run", plain)
+	})
+}
+
+// top looks at what there is in all, at the heads and at the root.
+func (v *verifier) top(ctx context.Context) error {
+	if err := v.takeTurn(ctx); err != nil {
+		return err
+	}
+	defer func() { <-v.turn }()
+	if _, err := v.pull(ctx); err != nil {
+		return err
+	}
+	if err := v.list(ctx); err != nil {
+		return err
+	}
+	return v.walkAll(ctx, []place{{}}, &v.found)
 }
 
 func (v *verifier) list(ctx context.Context) error {
@@ -53,249 +143,181 @@ func (v *verifier) list(ctx context.Context) error {
 		}
 		v.found.Objects++
 		v.found.Bytes += object.Size
+		v.listed[object.Name] = object.Size
 		if name, ok := strings.CutPrefix(object.Name, string(v.headsKey)+"/"); ok {
 			v.found.Heads++
 			if err := v.head(ctx, name); err != nil {
 				return err
 			}
-			continue
 		}
-		v.listed[object.Name] = object.Size
 	}
 	return nil
 }
 
 // head reads a head from the provider, not from the cache.
 func (v *verifier) head(ctx context.Context, name string) error {
-	sealed, err := v.o.Store.Get(ctx, v.headObject(name))
+	object := v.headObject(name)
+	sealed, err := v.store.Get(ctx, object)
 	if absent(err) {
-		return nil // absorbed meanwhile
+		return nil // absorbed meanwhile; a pull names one that is withheld
 	}
 	if err != nil {
 		return err
 	}
-	if _, err = v.openHead(sealed); err != nil {
-		v.report("damaged", v.headObject(name), "", "this head can't be opened: %v", err)
+	if _, err = v.openNamed(name, sealed); err == nil {
+		return nil
 	}
-	return nil
-}
-
-// wants leaves a conversation with a state that is not as it should be to the
-// next pass.
-func (v *verifier) wants(contact string, err error) error {
-	v.tally.Lock()
-	defer v.tally.Unlock()
-	return v.dangles(contact, err)
-}
-
-// count changes what was found so far, one caller at a time.
-func (v *verifier) count(change func(*Verification)) {
-	v.tally.Lock()
-	defer v.tally.Unlock()
-	change(&v.found)
+	kind, detail := fault(err)
+	v.report(kind, object, "", "%s: %v", detail, err)
+	v.leftover = true // the next pass reads all heads again, and mends
+	return v.takeHead(name, sealed)
 }
 
 func (v *verifier) report(kind, object, contact, format string, arguments ...any) {
-	problem := Problem{Kind: kind, Object: object, Contact: contact, Detail: fmt.Sprintf(format, arguments...)}
-	v.count(func(found *Verification) { found.Problems = append(found.Problems, problem) })
+	v.tally.Lock()
+	defer v.tally.Unlock()
+	v.found.Problems = append(v.found.Problems, Problem{Kind: kind, Object: object, Contact: contact, Detail: fmt.Sprintf(format, arguments...)})
 }
 
-// plain reads a state from the provider, not from the cache. ok is false after
-// a problem was reported.
-func (v *verifier) plain(ctx context.Context, kind container.Kind, key container.Key, contact string, state reconcile.State) (plain []byte, ok bool, err error) {
-	v.count(func(found *Verification) { found.States++ })
-	if state.Inline() {
-		if plain, err = v.inlineState(ctx, state); err != nil {
-			v.report("damaged", v.headObject(state.Head), contact, "an inline state can't be read: %v", err)
-			return nil, false, ctx.Err()
-		}
-		return plain, true, nil
-	}
-	object := string(key) + "/" + state.Name
-	v.count(func(*Verification) { v.visited[object] = true })
-	sealed, err := v.o.Store.Get(ctx, object)
-	switch {
-	case absent(err):
-		v.report("missing", object, contact, "a head names this state and the provider does not have it")
-		return nil, false, v.wants(contact, err)
-	case err != nil:
-		return nil, false, err
-	}
-	if plain, err = v.o.Sealer.Open(nil, kind, key, sealed); err != nil {
-		v.report("damaged", object, contact, "the state can't be opened: %v", err)
-		return nil, false, v.wants(contact, err)
-	}
-	if int64(len(plain)) != state.Size {
-		v.report("swapped", object, contact, "the object holds another state of the same container")
-		return nil, false, v.wants(contact, errSwapped)
-	}
-	return plain, true, nil
-}
-
-func (v *verifier) root(ctx context.Context) error {
-	v.mu.Lock()
-	states := slices.Clone(v.catalogue.Root)
-	v.mu.Unlock()
-	listed := make(map[string]bool)
-	for _, state := range states {
-		plain, ok, err := v.plain(ctx, container.KindRoot, v.o.Root, "", state)
+// containers walks the conversations, in parts.
+func (v *verifier) containers(ctx context.Context) error {
+	places := v.places()
+	total := len(places)
+	for len(places) > 0 {
+		v.progress("verify", int64(total-len(places)), int64(total), "containers")
+		n, err := v.part(ctx, places)
 		if err != nil {
 			return err
 		}
-		if !ok {
-			continue
-		}
-		root, err := container.DecodeRoot(plain)
-		if err != nil {
-			v.report("damaged", string(v.o.Root)+"/"+state.Name, "", "the state can't be read: %v", err)
-			continue
-		}
-		for _, contact := range slices.Concat(root.Conversations, root.Names) {
-			listed[contact] = true
-		}
-	}
-	for _, contact := range v.contacts() {
-		if !listed[contact] {
-			v.report("unlisted", string(v.conversationKey(contact)), contact, "the root does not list this conversation")
+		v.cursor, places = places[n-1], places[n:]
+		if err := v.keep(false); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// conversations walks the conversations side by side, each on its own.
-func (v *verifier) conversations(ctx context.Context) error {
-	contacts := v.contacts()
-	group, groupContext := errgroup.WithContext(ctx)
-	group.SetLimit(v.parallel())
-	for i, contact := range contacts {
-		v.progress("verify", int64(i), int64(len(contacts)), "conversations")
-		group.Go(func() error { return v.conversation(groupContext, v.snapshot(contact)) })
+// part walks some containers while no pass runs, and returns how many.
+func (v *verifier) part(ctx context.Context, places []place) (n int, err error) {
+	if err := v.takeTurn(ctx); err != nil {
+		return 0, err
 	}
-	return group.Wait()
+	defer func() { <-v.turn }()
+	budget := int64(verifyBytes)
+	if v.options.Rate > 0 {
+		budget = min(budget, v.options.Rate*verifySeconds)
+	}
+	for n < len(places) && n < verifyBatch && (n == 0 || budget > 0) {
+		for _, state := range v.statesOf(places[n]) {
+			budget -= state.Size
+		}
+		n++
+	}
+	return n, v.walkAll(ctx, places[:n], &v.walked)
 }
 
-func (v *verifier) conversation(ctx context.Context, conversation *reconcile.Conversation) error {
-	v.count(func(found *Verification) { found.Conversations++ })
-	contact := conversation.Contact
-	key := v.conversationKey(contact)
-	listed := make(map[container.ChunkIdentifier]bool)
-	for _, state := range conversation.States {
-		plain, ok, err := v.plain(ctx, container.KindConversation, key, contact, state)
+// walkAll walks containers side by side. Where a state could not be had, another
+// look tells whether it was replaced meanwhile: then its container is walked
+// anew. What is found in the end is added to a sum. The caller holds the turn.
+func (v *verifier) walkAll(ctx context.Context, places []place, sum *Verification) error {
+	for look := 1; len(places) > 0; look++ {
+		walks := make([]*walk, len(places))
+		group, groupContext := errgroup.WithContext(ctx)
+		group.SetLimit(v.parallel())
+		for i, at := range places {
+			walks[i] = &walk{verifier: v, place: at}
+			group.Go(func() error { return walks[i].run(groupContext) })
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		again, err := v.settle(ctx, walks, look < verifyLooks)
 		if err != nil {
 			return err
 		}
-		if !ok {
-			continue
+		places = nil
+		for i, w := range walks {
+			if again[i] {
+				places = append(places, w.place)
+				continue
+			}
+			sum.add(&w.found)
 		}
-		list, err := container.DecodeConversation(plain)
-		if err != nil {
-			v.report("damaged", string(key)+"/"+state.Name, contact, "the state can't be read: %v", err)
-			continue
-		}
-		for _, identifier := range list.Chunks {
-			listed[identifier] = true
-		}
-	}
-	for i, chunk := range conversation.Chunks {
-		v.count(func(found *Verification) { found.Chunks++ })
-		if !listed[chunk.Identifier] {
-			v.report("unlisted", string(v.chunkKey(contact, chunk.Identifier)), contact, "the conversation does not list chunk %d", chunk.Identifier.ID)
-		}
-		delete(listed, chunk.Identifier)
-		if err := v.chunk(ctx, conversation, i); err != nil {
-			return err
-		}
-	}
-	for identifier := range listed {
-		v.report("dangling", string(v.chunkKey(contact, identifier)), contact, "the conversation lists chunk %d, which has no state", identifier.ID)
 	}
 	return nil
 }
 
-func (v *verifier) chunk(ctx context.Context, conversation *reconcile.Conversation, i int) error {
-	contact, chunk := conversation.Contact, conversation.Chunks[i]
-	key := v.chunkKey(contact, chunk.Identifier)
-	var parts []*container.Chunk
-	for _, state := range chunk.States {
-		plain, ok, err := v.plain(ctx, container.KindChunk, key, contact, state)
-		if err != nil {
-			return err
+// settle decides, after another look, on the states that walks could not have.
+// It tells which walks are to be done again.
+func (v *verifier) settle(ctx context.Context, walks []*walk, more bool) (again []bool, err error) {
+	again = make([]bool, len(walks))
+	looked := false
+	for i, w := range walks {
+		if len(w.bad) > 0 && !looked {
+			looked = true
+			if _, err := v.pull(ctx); err != nil {
+				return nil, err
+			}
 		}
-		if !ok {
-			continue
+		for _, b := range w.bad {
+			if _, _, _, used := v.inUse(b.object); !used {
+				again[i] = more
+				continue
+			}
+			if !absent(b.reason) {
+				v.accuse(b.object, w.place.Contact, b.reason)
+			}
+			v.dangling[w.place.Contact] = v.passes - 1 // the next pass looks after it
 		}
-		part, err := container.DecodeChunk(plain)
-		if err != nil {
-			v.report("damaged", string(key)+"/"+state.Name, contact, "the state can't be read: %v", err)
-			continue
-		}
-		if part.Contact != "" && (part.Contact != contact || part.Identifier != chunk.Identifier) {
-			v.report("swapped", string(key)+"/"+state.Name, contact, "the state says that it belongs to another chunk")
-		}
-		parts = append(parts, part)
-	}
-	union := container.UnionChunk(parts...)
-	v.count(func(found *Verification) {
-		found.Messages += len(union.Messages)
-		found.Tombstones += len(union.Tombstones)
-	})
-	from, to := reconcile.Covers(conversation.Chunks, i)
-	for _, message := range union.Messages {
-		if message.Timestamp < from || message.Timestamp >= to {
-			v.report("stray", string(key), contact, "a message of %d lies outside its chunk", message.Timestamp)
+		if len(w.bad) == 0 && w.union != nil {
+			if err := v.offerAgain(ctx, w.union); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return v.against(key, contact, union)
-}
-
-// against compares a chunk with what this device ever saw in it.
-func (v *verifier) against(key container.Key, contact string, union *container.Chunk) error {
-	base, err := v.base(key)
-	if err != nil {
-		return err
-	}
-	extents := v.extents(contact)
-	shown := make(map[container.MessageHash]bool)
-	for i := range union.Messages {
-		shown[union.Messages[i].Hash] = true
-	}
-	for _, tombstone := range union.Tombstones {
-		shown[tombstone.Hash] = true
-	}
-	for _, item := range base {
-		at := reconcile.Covering(extents, item.timestamp)
-		if !shown[item.hash] && at >= 0 && v.chunkKey(contact, extents[at].Identifier) == key {
-			v.report("lost", string(key), contact, "a message of %d that this device saw is not there any more", item.timestamp)
-		}
-	}
-	return nil
+	return again, nil
 }
 
 // orphans looks at the objects that no head names.
 func (v *verifier) orphans(ctx context.Context) error {
+	if err := v.takeTurn(ctx); err != nil {
+		return err
+	}
+	defer func() { <-v.turn }()
+	if _, err := v.pull(ctx); err != nil { // heads that name what was written meanwhile
+		return err
+	}
+	named := v.namedObjects()
 	for object := range v.listed {
-		if v.visited[object] {
+		if _, ok := named[object]; ok || v.underHeads(object) {
 			continue
 		}
-		sealed, err := v.o.Store.Get(ctx, object)
-		if absent(err) {
-			continue
-		}
-		if err != nil {
+		if err := v.orphan(ctx, object); err != nil {
 			return err
 		}
-		key, _, _ := strings.Cut(object, "/")
-		found, err := v.identify(container.Key(key), sealed)
-		switch {
-		case isAny(err, seal.ErrOtherKey, seal.ErrDamaged) && !v.isDebris(object, sealed, err):
-			v.found.Foreign++
-		case err == nil && v.o.Store.Properties().Carried && v.isLeftover(ctx, object, found):
-			v.found.Leftovers++
-		case err != nil:
-			v.report("damaged", object, "", "no head names this object and it can't be read: %v", err)
-		default:
-			v.report("orphan", object, "", "no head names this state; dm3sync sync --scrub takes care of it")
-		}
+	}
+	return v.keep(true)
+}
+
+func (v *verifier) orphan(ctx context.Context, object string) error {
+	sealed, err := v.store.Get(ctx, object)
+	if absent(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	key, _, _ := strings.Cut(object, "/")
+	found, err := v.identify(container.Key(key), sealed)
+	switch {
+	case isAny(err, seal.ErrOtherKey, seal.ErrDamaged) && !v.isDebris(object, sealed, err):
+		v.found.Foreign++
+	case err == nil && v.o.Store.Properties().Carried && v.isLeftover(ctx, object, found):
+		v.found.Leftovers++
+	case err != nil:
+		v.report("damaged", object, "", "no head names this object and it can't be read: %v", err)
+	default:
+		v.report("orphan", object, "", "no head names this state; dm3sync sync --scrub takes care of it")
 	}
 	return nil
 }

@@ -134,7 +134,7 @@ func (d *device) read(contact string, r engine.Range) []container.Envelope {
 
 func (d *device) wantClean() engine.Verification {
 	d.t.Helper()
-	found, err := d.Verify(context.Background())
+	found, err := d.Verify(context.Background(), engine.VerifyOptions{Deep: true})
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func (w *world) checkObjects(a *account) {
 
 // verify looks at everything with the eyes of a device.
 func (w *world) verify(d *device) {
-	found, err := d.Verify(context.Background())
+	found, err := d.Verify(context.Background(), engine.VerifyOptions{Deep: true})
 	if err != nil {
 		w.fail("verify: %v", err)
 		return
