@@ -70,6 +70,7 @@ type Engine struct {
 	received  []received
 	remains   []string         // objects of replaced states that another device's head names
 	gone      map[string]int64 // names of replaced states, by the look that saw it
+	since     map[string]int64 // the same names, by the look that saw them first
 	stale     bool             // another device's head names one of those
 	behind    bool             // the cache may be older than what was shown before; until the first look
 	loose     []string         // objects of this device that no head names yet
@@ -99,7 +100,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		heads: make(map[string]*liveHead), pending: make(map[string][]entry),
 		purges: make(map[string]bool), purgeSince: make(map[container.Key]time.Time), purged: make(map[string]int64), lighter: make(map[string]bool),
 		problems: make(map[string]Problem), unsaved: make(map[string]bool), suspicions: make(map[string]suspicion),
-		gone: make(map[string]int64), changed: make(chan struct{}),
+		gone: make(map[string]int64), since: make(map[string]int64), changed: make(chan struct{}),
 	}
 	e.stopped, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	e.incarnation = e.randomName(8)

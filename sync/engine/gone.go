@@ -16,13 +16,37 @@ import (
 // a while what it saw replaced, passes over it wherever it stands, removes what
 // is left of it, and absorbs the head that names it.
 
-// goneLooks is for how many looks a replaced name is remembered.
-const goneLooks = 256
+//
+// That is for devices that were held up between their look and their head. So that
+// it stays rare, a device that is not alone absorbs and rewrites only right after
+// a look, and heads carry such names for some looks more.
+
+const (
+	goneLooks = 256 // for how many looks a replaced name is remembered
+	newsLooks = 8   // for how many looks heads carry it
+)
 
 // learnGone remembers what states replace. The caller holds e.mu.
 func (e *Engine) learnGone(replaced []string) {
 	for _, name := range replaced {
 		e.gone[name] = e.passes
+		if _, known := e.since[name]; !known {
+			e.since[name] = e.passes
+		}
+	}
+}
+
+// isOldNews returns what tells whether heads need not carry a replaced name any
+// more, as far as this device can know.
+func (e *Engine) isOldNews() func(name string) bool {
+	if e.alone() {
+		return func(string) bool { return true }
+	}
+	return func(name string) bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		since, known := e.since[name]
+		return known && e.passes-since >= newsLooks
 	}
 }
 
@@ -73,6 +97,7 @@ func (e *Engine) absorbStale(ctx context.Context) error {
 	for name, pass := range e.gone {
 		if e.passes-pass > goneLooks {
 			delete(e.gone, name)
+			delete(e.since, name)
 			old = append(old, name)
 		}
 	}

@@ -186,7 +186,10 @@ func (e *Engine) writeHead(ctx context.Context, news *reconcile.Catalogue, bodie
 		return true
 	})
 	// In a carried folder these names tell receivers what to remove.
-	forget := e.standsForAll(absorbed) && !e.o.Store.Properties().Carried
+	var forget func(string) bool
+	if e.standsForAll(absorbed) && !e.o.Store.Properties().Carried {
+		forget = e.isOldNews()
+	}
 	err = merged.Fill(head, func(state reconcile.State) ([]byte, error) {
 		body, ok := inline[state.Name]
 		if !ok {
@@ -249,8 +252,11 @@ func (e *Engine) pickAbsorbed(all bool) []string {
 	for name, head := range e.heads {
 		infos = append(infos, reconcile.HeadInfo{Name: name, Size: head.size})
 	}
-	if all {
+	switch {
+	case all:
 		return slices.Sorted(maps.Keys(e.heads))
+	case e.flushes > 0 && len(e.others) > 0:
+		return nil // what it says of others' states may be old
 	}
 	return reconcile.Absorb(infos)
 }

@@ -25,6 +25,9 @@ func (e *Engine) maintain(ctx context.Context, report *Report) error {
 	}
 	e.strayed = nil
 	e.mu.Unlock()
+	if e.flushes > 1 && !e.alone() {
+		return nil // right after a look only: others do such things as well
+	}
 	if err := e.resolveDangling(ctx); err != nil {
 		return err
 	}

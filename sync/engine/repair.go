@@ -115,7 +115,7 @@ func (e *Engine) forgetMemory() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.catalogue, e.heads = reconcile.Catalogue{}, make(map[string]*liveHead)
-	e.recent, e.received, e.remains, e.gone = nil, nil, nil, make(map[string]int64)
+	e.recent, e.received, e.remains, e.gone, e.since = nil, nil, nil, make(map[string]int64), make(map[string]int64)
 	e.stale, e.strayed, e.suspicions = false, nil, make(map[string]suspicion)
 	for _, b := range e.owed { // not confirmed: to be written again
 		for contact, items := range b.items {

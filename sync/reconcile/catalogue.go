@@ -220,10 +220,10 @@ func place(head string, ref *container.StateRef) string {
 }
 
 // Fill writes the whole catalogue into head, contacts in order. body yields the
-// bytes of inline states, which are gathered anew in head.Bodies. With forget,
-// the names of replaced states are left out: right only when every live head
-// is absorbed, since another head may still name what was replaced.
-func (c *Catalogue) Fill(head *container.Head, body func(State) ([]byte, error), forget bool) error {
+// bytes of inline states, which are gathered anew in head.Bodies. Names of
+// replaced states are left out where forget says so: right only when every live
+// head is absorbed, since another one may still name what was replaced.
+func (c *Catalogue) Fill(head *container.Head, body func(State) ([]byte, error), forget func(name string) bool) error {
 	fill := filler{head: head, body: body, forget: forget}
 	head.Limit = max(head.Limit, c.Limit)
 	head.Root = fill.refs(c.Root)
@@ -242,7 +242,7 @@ func (c *Catalogue) Fill(head *container.Head, body func(State) ([]byte, error),
 type filler struct {
 	head   *container.Head
 	body   func(State) ([]byte, error)
-	forget bool
+	forget func(name string) bool // may be nil
 	err    error
 }
 
@@ -250,8 +250,8 @@ func (f *filler) refs(states []State) []container.StateRef {
 	refs := make([]container.StateRef, 0, len(states))
 	for _, state := range states {
 		ref := state.StateRef
-		if f.forget {
-			ref.Replaces = nil
+		if f.forget != nil {
+			ref.Replaces = slices.DeleteFunc(slices.Clone(ref.Replaces), f.forget)
 		}
 		if state.Inline() {
 			body, err := f.body(state)

@@ -77,7 +77,11 @@ func catalogueOf(heads ...*container.Head) *reconcile.Catalogue {
 // absorb writes a catalogue into a head, through its bytes.
 func absorb(t interface{ Fatal(...any) }, catalogue *reconcile.Catalogue, forget bool) *container.Head {
 	head := &container.Head{Device: "device", Incarnation: "absorbing"}
-	if err := catalogue.Fill(head, bodyOf, forget); err != nil {
+	var names func(string) bool
+	if forget {
+		names = func(string) bool { return true }
+	}
+	if err := catalogue.Fill(head, bodyOf, names); err != nil {
 		t.Fatal(err)
 	}
 	decoded, err := container.DecodeHead(head.Append(nil))
@@ -404,7 +408,7 @@ func TestFill(t *testing.T) {
 	}))
 	catalogue.Limit = 500
 	head := &container.Head{Device: "d", Incarnation: "i", Limit: 400}
-	if err := catalogue.Fill(head, bodyOf, false); err != nil {
+	if err := catalogue.Fill(head, bodyOf, nil); err != nil {
 		t.Fatal(err)
 	}
 	if head.Limit != 500 || string(head.Bodies) != "body of ybody of c" {
@@ -422,7 +426,7 @@ func TestFill(t *testing.T) {
 		t.Errorf("%d inline bytes, want %d", got, len(head.Bodies))
 	}
 	missing := errors.New("gone")
-	err := catalogue.Fill(&container.Head{}, func(reconcile.State) ([]byte, error) { return nil, missing }, false)
+	err := catalogue.Fill(&container.Head{}, func(reconcile.State) ([]byte, error) { return nil, missing }, nil)
 	if !errors.Is(err, missing) {
 		t.Errorf("without bodies: %v", err)
 	}

@@ -113,7 +113,7 @@ func TestHiddenCountsUp(t *testing.T) {
 		}
 		other.Unite(&all)
 		filled := &container.Head{}
-		if err := other.Fill(filled, nil, false); err != nil || filled.Talks[0].Hidden != 2 {
+		if err := other.Fill(filled, nil, nil); err != nil || filled.Talks[0].Hidden != 2 {
 			t.Errorf("%v: %+v, %v", order, filled.Talks, err)
 		}
 	}
