@@ -23,6 +23,7 @@ var (
 	shrink = flag.Duration("simtest.shrink", time.Minute, "how long to look for a shorter history of a failure")
 	all    = flag.Bool("simtest.all", false, "go on after a failure, and tell each in one line")
 	honest = flag.Bool("simtest.honest", false, "no world with a place that lies")
+	alarms = flag.Bool("simtest.alarms", true, "an alarm in a world whose place keeps its promises is a failure")
 	trace  = flag.Bool("simtest.trace", false, "print the steps as they are done")
 )
 

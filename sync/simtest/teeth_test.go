@@ -28,6 +28,7 @@ type mutation struct {
 	old, new  string // old must stand in the file exactly once
 	more      []edit // further changes, of the same or of other files
 	seeds     int    // worlds within which it must be caught; 0 is teethSeeds
+	lies      bool   // caught in worlds whose place lies
 }
 
 type edit struct{ file, old, new string }
@@ -101,7 +102,8 @@ func (m *mutation) bite(t *testing.T, binary string, seeds int) {
 	ctx, cancel := context.WithTimeout(t.Context(), teethTime)
 	defer cancel()
 	began := time.Now()
-	run := exec.CommandContext(ctx, binary, "-test.run", "^TestRandomWorlds$", "-simtest.seeds", fmt.Sprint(seeds), "-simtest.shrink", "0s")
+	run := exec.CommandContext(ctx, binary, "-test.run", "^TestRandomWorlds$", "-simtest.seeds", fmt.Sprint(seeds), "-simtest.shrink", "0s",
+		fmt.Sprintf("-simtest.honest=%v", !m.lies), fmt.Sprintf("-simtest.alarms=%v", *alarms))
 	out, err := run.CombinedOutput()
 	switch failure := (*exec.ExitError)(nil); {
 	case err == nil:
