@@ -25,13 +25,14 @@ type Journal struct {
 
 	mu       sync.Mutex
 	segments []*segment // by first number
+	retired  []*segment // wait for what they say about others to be written anew
 	nextID   uint64
 	newest   uint64 // the first number of the newest segment
 	entries  int
 	bytes    int64 // of all segments, with what is about to be written
 	damaged  int
 	closed   bool
-	doomed   []string       // files of retired segments, to be removed without mu
+	doomed   []string       // files of segments that are gone, to be removed without mu
 	removals sync.WaitGroup // that began before close
 
 	// Where the next batch goes. A nil target asks for a new segment.
@@ -142,6 +143,7 @@ func (j *Journal) close() error {
 	}
 	if j.wrote && j.target != nil {
 		b := j.batch()
+		j.rewriteForgets(b)
 		b.addControl(j.nextID, frameClosed, nil)
 		b.sync = true
 		errs = append(errs, j.await(b))

@@ -24,10 +24,11 @@ type batch struct {
 	sync    bool // holds more than forgets
 	unsure  bool // a sync failed, so the disk may have nothing behind durable
 
-	led     bool          // somebody writes it, or will
+	led     bool          // somebody writes it, or will: true whenever nobody holds mu
 	callers int           // who joined
 	done    chan struct{} // closed after err is set; nil when nobody waits
 	err     error
+	removal error // of files that nobody wants any more: no matter to those who append
 }
 
 const (
@@ -68,7 +69,7 @@ func (j *Journal) room(size int) (*batch, error) {
 			return nil, ErrJournalFull
 		}
 		b := j.batch()
-		if len(b.data) == 0 || len(b.data)+size <= maxBatch || !b.led {
+		if len(b.data) == 0 || len(b.data)+size <= maxBatch {
 			return b, nil
 		}
 		done := b.wait()
@@ -184,7 +185,7 @@ func (j *Journal) commit(b *batch) {
 		j.publish(b)
 		if doomed := j.takeDoomed(); len(doomed.paths) > 0 {
 			j.mu.Unlock()
-			_ = j.removeFiles(doomed) // what stays, the next open removes
+			b.removal = j.removeFiles(doomed)
 			j.mu.Lock()
 		}
 	}
@@ -194,7 +195,7 @@ func (j *Journal) commit(b *batch) {
 	}
 	done := b.done
 	j.expected, j.answered = b.callers, time.Now()
-	if j.pending != nil && j.pending.led {
+	if j.pending != nil {
 		j.expected += j.pending.callers
 		j.turn <- struct{}{}
 	} else {
@@ -208,10 +209,12 @@ func (j *Journal) commit(b *batch) {
 
 // take ends joining, and moves the place of the next batch behind this one.
 func (j *Journal) take(b *batch) {
-	j.pending = nil
 	if b.err != nil {
+		j.pending = nil
 		return
 	}
+	j.rewriteForgets(b)
+	j.pending = nil
 	j.wrote = true
 	j.bytes += int64(len(b.data))
 	j.offset = b.base + int64(len(b.data))
@@ -301,15 +304,21 @@ func (j *Journal) publish(b *batch) {
 	s := b.segment
 	if b.create {
 		j.segments = append(j.segments, s)
-		if n := len(j.segments); n > 1 && j.segments[n-2].live == 0 {
-			j.retire(j.segments[n-2])
-		}
 	}
 	s.end = b.base + int64(len(b.data))
 	s.dirty = !b.sync
 	s.slots = append(s.slots, b.slots...)
 	s.live += len(b.slots)
 	j.entries += len(b.slots)
+	for _, old := range j.retired {
+		if old.rewritten == b {
+			clear(old.forgets)
+		}
+	}
+	j.doomRetired()
+	if n := len(j.segments); b.create && n > 1 {
+		j.retireIfUnwanted(j.segments[n-2])
+	}
 }
 
 // failed leaves the segment for good: after a failed write or sync nobody knows what the
@@ -329,9 +338,7 @@ func (j *Journal) failed(b *batch) {
 		j.target = nil
 	}
 	if next := j.pending; next != nil && next.segment == s {
-		if next.err = b.err; !next.led {
-			j.pending = nil // forgets only
-		}
+		next.err = b.err
 	}
 }
 

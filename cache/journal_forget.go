@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -20,39 +21,49 @@ func (j *Journal) Forget(ids ...EntryID) error {
 		return fmt.Errorf("cache: forgetting entries: %w", ErrClosed)
 	}
 	touched := j.markForgotten(sorted)
-	for s, ranges := range touched {
-		if s.live > 0 || s == j.target {
-			j.addForgets(s, ranges)
+	for _, f := range touched {
+		if !j.unwanted(f.segment) {
+			j.addForgets(f.segment, f.ranges)
 		}
 	}
-	for s := range touched {
-		if s.live == 0 && s != j.target {
-			j.retire(s)
+	for _, f := range touched {
+		if j.retireIfUnwanted(f.segment); slices.Contains(j.retired, f.segment) {
+			j.rewriteForgets(j.batch()) // until then its file would bring back what was just forgotten
 		}
 	}
-	doomed, b := j.takeDoomed(), j.pending
 	var err error
-	if b == nil || b.led { // whoever leads it writes it; there is nothing to wait for
-		j.mu.Unlock()
-	} else {
+	if b := j.pending; b != nil && !b.led { // else whoever leads it writes it; there is nothing to wait for
 		err = j.await(b)
+		err = errors.Join(err, b.removal)
+		j.mu.Lock()
 	}
+	doomed := j.takeDoomed()
+	j.mu.Unlock()
 	if err := errors.Join(err, j.removeFiles(doomed)); err != nil {
 		return fmt.Errorf("cache: forgetting entries: %w", err)
 	}
 	return nil
 }
 
-// markForgotten marks sorted entries and returns what it newly marked.
-func (j *Journal) markForgotten(sorted []EntryID) map[*segment][]idRange {
-	touched := make(map[*segment][]idRange)
+// newForgets is what one call of Forget newly marked in a segment.
+type newForgets struct {
+	segment *segment
+	ranges  []idRange
+}
+
+// markForgotten marks sorted entries and returns what it newly marked, by segment.
+func (j *Journal) markForgotten(sorted []EntryID) (touched []newForgets) {
 	for _, id := range sorted {
 		s, at := j.segmentOf(uint64(id))
 		if at < 0 || !s.forgetSlot(at) {
 			continue
 		}
 		j.entries--
-		touched[s] = addToRanges(touched[s], uint64(id))
+		if n := len(touched); n == 0 || touched[n-1].segment != s {
+			touched = append(touched, newForgets{segment: s})
+		}
+		last := &touched[len(touched)-1]
+		last.ranges = addToRanges(last.ranges, uint64(id))
 	}
 	return touched
 }
@@ -67,30 +78,58 @@ func (j *Journal) addForgets(s *segment, ranges []idRange) {
 	}
 }
 
-// retire drops a segment without live entries. What it says about entries of
-// segments that stay is written anew first, else they would come back. Callers
-// hold mu, and remove what takeDoomed then returns.
-func (j *Journal) retire(s *segment) {
-	for other := range s.forgets {
-		if !other.retired {
-			j.addForgets(other, other.forgotten())
-		}
-	}
-	s.retired = true
-	j.bytes -= s.end
-	j.segments = slices.DeleteFunc(j.segments, func(x *segment) bool { return x == s })
-	for _, other := range j.segments {
-		delete(other.forgets, s)
-	}
-	j.doomIfUnread(s)
+// unwanted reports whether s may go: all its entries are forgotten, nobody reads
+// it, and a newer segment is on disk, whose name keeps numbers from being given
+// out twice. Callers hold mu.
+func (j *Journal) unwanted(s *segment) bool {
+	return s.live == 0 && s.readers == 0 && s != j.segments[len(j.segments)-1]
 }
 
-// doomIfUnread gives a retired segment's file to takeDoomed, when no reader has it
-// open. Callers hold mu.
-func (j *Journal) doomIfUnread(s *segment) {
-	if s.retired && s.readers == 0 {
+// retireIfUnwanted drops s from the journal if it may go. What s says about
+// entries of segments that stay on disk must be written anew first, else they
+// would come back: until then its file stays. Callers hold mu, and remove what
+// takeDoomed then returns.
+func (j *Journal) retireIfUnwanted(s *segment) {
+	if !j.unwanted(s) {
+		return
+	}
+	j.segments = slices.DeleteFunc(j.segments, func(x *segment) bool { return x == s })
+	j.retired = append(j.retired, s)
+	slices.SortFunc(j.retired, func(a, b *segment) int { return cmp.Compare(a.first, b.first) })
+	j.doomRetired()
+}
+
+// rewriteForgets puts into the pending batch b what retired segments say about
+// others. Callers hold mu.
+func (j *Journal) rewriteForgets(b *batch) {
+	for _, s := range j.retired {
+		if s.rewritten == b {
+			continue
+		}
+		s.rewritten = b
+		for _, other := range j.segments {
+			if _, tells := s.forgets[other]; tells {
+				j.addForgets(other, other.forgotten())
+			}
+		}
+	}
+}
+
+// doomRetired gives the files of retired segments that say nothing about others on
+// disk to takeDoomed, the oldest first, since only newer ones tell of older ones.
+// Callers hold mu.
+func (j *Journal) doomRetired() {
+	var stay []*segment
+	for _, s := range j.retired {
+		if s.tells() {
+			stay = append(stay, s)
+			continue
+		}
+		s.gone, s.slots = true, nil
+		j.bytes -= s.end
 		j.doomed = append(j.doomed, s.path)
 	}
+	j.retired = stay
 }
 
 // removal is what takeDoomed hands out.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -171,10 +172,8 @@ func (j *Journal) applyForgets(holder *segment, ranges []idRange) {
 // removeDead removes the segments whose last entry was forgotten before a crash
 // could remove them.
 func (j *Journal) removeDead() error {
-	for i := len(j.segments) - 1; i >= 0; i-- {
-		if s := j.segments[i]; s.live == 0 && s != j.target {
-			j.retire(s)
-		}
+	for _, s := range slices.Clone(j.segments) {
+		j.retireIfUnwanted(s)
 	}
 	return j.removeFiles(j.takeDoomed())
 }

@@ -54,11 +54,13 @@ func (j *Journal) read(dst []byte, id uint64) (sealed []byte, err error) {
 	return append(dst[:begin], f.payload...), nil
 }
 
-// leave ends reading a segment; the last reader removes it if it was retired.
+// leave ends reading a segment; the last reader removes it if nobody wants it.
 func (j *Journal) leave(s *segment) error {
 	j.mu.Lock()
 	s.readers--
-	j.doomIfUnread(s)
+	if !j.closed { // else the folder may belong to somebody else by now
+		j.retireIfUnwanted(s)
+	}
 	doomed := j.takeDoomed()
 	j.mu.Unlock()
 	return j.removeFiles(doomed)

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"sort"
 )
@@ -38,9 +39,10 @@ type segment struct {
 	end   int64  // after the last frame that was written
 	dirty bool   // written and not synced: forgets only
 
-	forgets map[*segment]struct{} // other segments that it holds forgets for
-	readers int
-	retired bool // to be removed when nobody reads it
+	forgets   map[*segment]struct{} // other segments that it holds forgets for
+	rewritten *batch                // that says anew what a retired segment says about others
+	readers   int
+	gone      bool // its file is removed, or about to be
 
 	file     SegmentFile // open in the last segment only
 	reserved int64
@@ -89,6 +91,12 @@ func (s *segment) forgotten() (ranges []idRange) {
 		}
 	}
 	return ranges
+}
+
+// tells reports whether s holds forgets for other segments on disk.
+func (s *segment) tells() bool {
+	maps.DeleteFunc(s.forgets, func(other *segment, _ struct{}) bool { return other.gone })
+	return len(s.forgets) > 0
 }
 
 // addToRanges lengthens the last range where the number follows it.
