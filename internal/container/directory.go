@@ -27,7 +27,7 @@ func DecodeHead(plaintext []byte) (*Head, error) {
 	}
 	head := &Head{Bodies: plaintext[4+length:]}
 	if err := head.readDirectory(plaintext[4 : 4+length]); err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrHead, err) // no other sentinel: a bad head is not a bad state
+		return nil, fmt.Errorf("%w: %s", ErrHead, err.Error()) // no other sentinel: a bad head is not a bad state
 	}
 	if err := head.check(); err != nil {
 		return nil, err

@@ -223,7 +223,7 @@ func agree(t interface {
 	t.Helper()
 	got, err := DecodeHead(plaintext)
 	want, wantErr := decodeHeadWithJSON(plaintext)
-	if err != nil && (got != nil || !errors.Is(err, ErrHead)) {
+	if err != nil && (got != nil || !errors.Is(err, ErrHead) || errors.Is(err, ErrSyntax) || errors.Is(err, ErrField)) {
 		t.Fatalf("%q: %+v, %v", plaintext, got, err)
 	}
 	if len(plaintext) >= 4 {
