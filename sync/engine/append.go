@@ -132,14 +132,18 @@ func (e *Engine) openJournal() error {
 	})
 }
 
-// arenaSize is how much openInto allocates at a time.
-const arenaSize = 256 << 10
+// firstArena and largestArena bound what openInto allocates at a time: most
+// batches are a few messages, which would keep the whole arena alive.
+const (
+	firstArena   = 4 << 10
+	largestArena = 256 << 10
+)
 
-// openInto opens an entry behind what arena holds, and begins a new arena when
-// it has no room.
+// openInto opens an entry behind what arena holds, and begins a new arena, of
+// twice the size, when it has no room.
 func (e *Engine) openInto(arena, sealed []byte) ([]byte, journalled, error) {
 	if cap(arena)-len(arena) < len(sealed) {
-		arena = make([]byte, 0, max(arenaSize, len(sealed)))
+		arena = make([]byte, 0, max(min(max(firstArena, 2*cap(arena)), largestArena), len(sealed)))
 	}
 	plain, err := e.o.Sealer.OpenRecord(arena, "journal", sealed)
 	if err != nil {
