@@ -132,18 +132,15 @@ func (e *Engine) openJournal() error {
 	})
 }
 
-// firstArena and largestArena bound what openInto allocates at a time: most
-// batches are a few messages, which would keep the whole arena alive.
-const (
-	firstArena   = 4 << 10
-	largestArena = 256 << 10
-)
+// arenaSize is how much openInto allocates at a time.
+const arenaSize = 256 << 10
 
-// openInto opens an entry behind what arena holds, and begins a new arena, of
-// twice the size, when it has no room.
+// openInto opens an entry behind what arena holds, and begins a new arena when
+// it has no room: a small one at first, for most batches are a few messages,
+// then twice as much each time up to arenaSize.
 func (e *Engine) openInto(arena, sealed []byte) ([]byte, journalled, error) {
 	if cap(arena)-len(arena) < len(sealed) {
-		arena = make([]byte, 0, max(min(max(firstArena, 2*cap(arena)), largestArena), len(sealed)))
+		arena = make([]byte, 0, max(min(max(4<<10, 2*cap(arena)), arenaSize), len(sealed)))
 	}
 	plain, err := e.o.Sealer.OpenRecord(arena, "journal", sealed)
 	if err != nil {
