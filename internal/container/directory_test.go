@@ -400,8 +400,8 @@ func FuzzDecodersAgree(f *testing.F) {
 	f.Fuzz(func(t *testing.T, plaintext []byte) { agree(t, plaintext) })
 }
 
-// BenchmarkDecodeHead decodes the head of a device with 200 conversations, by
-// turns as it is done and with encoding/json, and reports the ratio.
+// BenchmarkDecodeHead decodes the head of a device with 200 conversations as it
+// is done and, to compare with, as it was done with encoding/json.
 func BenchmarkDecodeHead(b *testing.B) {
 	head := fullHead()
 	for i := range 200 {
