@@ -3,9 +3,7 @@ package container
 import (
 	"cmp"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -159,120 +157,6 @@ func appendNames(dst []byte, names []string) []byte {
 	}
 	return append(dst, ']')
 }
-
-// headJSON mirrors the directory for decoding.
-type headJSON struct {
-	Absorbed      []string           `json:"absorbed"`
-	Conversations []conversationJSON `json:"conversations"`
-	Covers        []coverJSON        `json:"covers"`
-	Device        string             `json:"device"`
-	Incarnation   string             `json:"incarnation"`
-	Known         []coverJSON        `json:"known"`
-	Limit         int64              `json:"limit"`
-	Root          []refJSON          `json:"root"`
-	Sequence      int64              `json:"sequence"`
-	Void          []coverJSON        `json:"void"`
-}
-
-type conversationJSON struct {
-	Chunks []struct {
-		ID        int64     `json:"id"`
-		States    []refJSON `json:"states"`
-		Timestamp int64     `json:"timestamp"`
-	} `json:"chunks"`
-	Contact string    `json:"contact"`
-	Hidden  int64     `json:"hidden"`
-	States  []refJSON `json:"states"`
-}
-
-type coverJSON Cover
-
-// UnmarshalJSON reads ["incarnation", from, to].
-func (c *coverJSON) UnmarshalJSON(text []byte) error {
-	fields := [3]any{&c.Incarnation, &c.From, &c.To}
-	list := fields[:]
-	if err := json.Unmarshal(text, &list); err != nil {
-		return err
-	}
-	if len(list) != 3 || c.From < 0 || c.To < c.From || c.To > MaxInteger {
-		return fmt.Errorf("%w: cover", ErrHead)
-	}
-	return nil
-}
-
-// DecodeHead reads what Append wrote. Bodies and nothing else alias plaintext.
-// Every inline state lies within the bodies and every number within 0 to
-// [MaxInteger]; anything else is [ErrHead].
-func DecodeHead(plaintext []byte) (*Head, error) {
-	if len(plaintext) < 4 {
-		return nil, fmt.Errorf("%w: %d bytes", ErrHead, len(plaintext))
-	}
-	length := int64(binary.BigEndian.Uint32(plaintext))
-	if length > int64(len(plaintext))-4 {
-		return nil, fmt.Errorf("%w: directory of %d bytes in %d", ErrHead, length, len(plaintext))
-	}
-	var raw headJSON
-	if err := json.Unmarshal(plaintext[4:4+length], &raw); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrHead, err)
-	}
-	head := &Head{
-		Device: raw.Device, Incarnation: raw.Incarnation, Sequence: raw.Sequence, Limit: raw.Limit,
-		Absorbed: raw.Absorbed, Covers: covers(raw.Covers), Known: covers(raw.Known), Void: covers(raw.Void),
-		Root: refs(raw.Root), Bodies: plaintext[4+length:],
-	}
-	for _, conversation := range raw.Conversations {
-		head.Talks = append(head.Talks, conversation.plain())
-	}
-	if err := head.check(); err != nil {
-		return nil, err
-	}
-	return head, nil
-}
-
-func (c *conversationJSON) plain() HeadConversation {
-	talk := HeadConversation{Contact: c.Contact, Hidden: c.Hidden, States: refs(c.States)}
-	for _, chunk := range c.Chunks {
-		talk.Chunks = append(talk.Chunks, HeadChunk{
-			Identifier: ChunkIdentifier{ID: chunk.ID, Timestamp: chunk.Timestamp},
-			States:     refs(chunk.States),
-		})
-	}
-	return talk
-}
-
-func covers(list []coverJSON) []Cover {
-	var out []Cover
-	for _, cover := range list {
-		out = append(out, Cover(cover))
-	}
-	return out
-}
-
-func (h *Head) check() error {
-	if h.Device == "" || h.Incarnation == "" || !isInteger(h.Sequence) || !isInteger(h.Limit) {
-		return fmt.Errorf("%w: names no writer", ErrHead)
-	}
-	for i := range h.Talks {
-		if !isInteger(h.Talks[i].Hidden) {
-			return fmt.Errorf("%w: hidden", ErrHead)
-		}
-		for _, chunk := range h.Talks[i].Chunks {
-			if !isInteger(chunk.Identifier.ID) || !isInteger(chunk.Identifier.Timestamp) {
-				return fmt.Errorf("%w: chunk identifier", ErrHead)
-			}
-		}
-	}
-	for ref := range h.States() {
-		if ref.Offset+ref.Length > int64(len(h.Bodies)) {
-			return fmt.Errorf("%w: inline state outside the bodies", ErrHead)
-		}
-	}
-	return nil
-}
-
-// isInteger tells whether a number is one that a head may hold: JavaScript holds
-// larger ones inexactly, and canonical text writes them otherwise.
-func isInteger(n int64) bool { return 0 <= n && n <= MaxInteger }
 
 // States yields every state that the head names, of the root, of
 // conversations and of chunks, in that order within each conversation. The

@@ -69,7 +69,8 @@ func (s *scanner) name() (string, error) {
 	if text[0] != '"' {
 		return "", fmt.Errorf("%w: no string", ErrField)
 	}
-	name, ok := appendUnquoted(nil, text)
+	var buffer [64]byte // most names fit, and then only the result is allocated
+	name, ok := appendUnquoted(buffer[:0], text)
 	if !ok {
 		return "", fmt.Errorf("%w: no Unicode text", ErrField)
 	}

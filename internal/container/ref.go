@@ -1,10 +1,6 @@
 package container
 
-import (
-	"encoding/json"
-	"fmt"
-	"strconv"
-)
+import "strconv"
 
 // StateRef describes one state without its content. First and Last span the
 // timestamps (milliseconds) of its messages and tombstones; Items counts both;
@@ -81,33 +77,4 @@ func appendIntegers(dst []byte, numbers ...int64) []byte {
 		dst = strconv.AppendInt(dst, number, 10)
 	}
 	return dst
-}
-
-// refJSON is a StateRef as the directory writes it.
-type refJSON StateRef
-
-// UnmarshalJSON reads ["name", first, last, items, size, [replaces], offset,
-// length, tombstones, first of them, last of them].
-func (r *refJSON) UnmarshalJSON(text []byte) error {
-	fields := [11]any{&r.Name, &r.First, &r.Last, &r.Items, &r.Size, &r.Replaces, &r.Offset, &r.Length,
-		&r.Tombstones, &r.TombstoneFirst, &r.TombstoneLast}
-	list := fields[:]
-	if err := json.Unmarshal(text, &list); err != nil {
-		return err
-	}
-	least := min(r.First, r.Items, r.Size, r.Offset, r.Length, r.Tombstones, r.TombstoneFirst)
-	most := max(r.Last, r.Items, r.Size, r.Offset, r.Length, r.TombstoneLast)
-	if len(list) < 5 || r.Name == "" || least < 0 || most > MaxInteger || r.Last < r.First ||
-		r.TombstoneLast < r.TombstoneFirst || r.Tombstones > r.Items {
-		return fmt.Errorf("%w: state", ErrHead)
-	}
-	return nil
-}
-
-func refs(list []refJSON) []StateRef {
-	var out []StateRef
-	for _, ref := range list {
-		out = append(out, StateRef(ref))
-	}
-	return out
 }

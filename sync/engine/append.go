@@ -151,10 +151,11 @@ func (e *Engine) dropJournalProblems(there map[string]bool) {
 const arenaSize = 256 << 10
 
 // openInto opens an entry behind what arena holds, and begins a new arena when
-// it has no room.
+// it has no room: a small one at first, for most batches are a few messages,
+// then twice as much each time up to arenaSize.
 func (e *Engine) openInto(arena, sealed []byte) ([]byte, journalled, error) {
 	if cap(arena)-len(arena) < len(sealed) {
-		arena = make([]byte, 0, max(arenaSize, len(sealed)))
+		arena = make([]byte, 0, max(min(max(4<<10, 2*cap(arena)), arenaSize), len(sealed)))
 	}
 	plain, err := e.o.Sealer.OpenRecord(arena, "journal", sealed)
 	if err != nil {

@@ -63,7 +63,7 @@ func placingMutations() []mutation {
 		{name: "a chunk may begin before its predecessor ends", invariant: 7, file: "sync/reconcile/place.go",
 			old: "	return chunk.Size > Overhead && chunk.Size+item.Size+1 > limit && item.Timestamp > max(chunk.Last, chunk.Identifier.Timestamp)", new: "	return chunk.Size > Overhead && chunk.Size+item.Size+1 > limit"},
 		{name: "a reader that looks only into the covering chunk", invariant: 7, file: "sync/engine/read.go",
-			old: "	for _, chunk := range conversation.Chunks {\n		for _, state := range chunk.States {\n			if state.Items > 0 &&", new: "	for i, chunk := range conversation.Chunks {\n		from, to := reconcile.Covers(conversation.Chunks, i)\n		for _, state := range chunk.States {\n			if from < r.To && to > r.From && state.Items > 0 &&"},
+			old: "	for _, chunk := range conversation.Chunks {\n		for _, state := range chunk.States {\n			if state.Items > 0 &&", new: "	for i, chunk := range conversation.Chunks {\n		from, to := int64(0), int64(math.MaxInt64)\n		if i > 0 {\n			from = chunk.Identifier.Timestamp\n		}\n		if i+1 < len(conversation.Chunks) {\n			to = conversation.Chunks[i+1].Identifier.Timestamp\n		}\n		for _, state := range chunk.States {\n			if from < r.To && to > r.From && state.Items > 0 &&"},
 		{name: "a reader that trusts the number of items", invariant: 7, file: "sync/engine/read.go",
 			old: "		if items >= int64(last) && want.state.Last < first {", new: "		if items >= int64(last) {"},
 		{name: "a reader that calls every page complete", invariant: 4, file: "sync/engine/read.go",

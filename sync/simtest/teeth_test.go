@@ -113,15 +113,20 @@ func (m *mutation) bite(t *testing.T, binary string, seeds int) {
 	case !errors.As(err, &failure):
 		t.Fatal(err)
 	default:
-		t.Logf("caught after %v: %s", time.Since(began).Round(10*time.Millisecond), summary(string(out)))
+		t.Logf("invariant %d: caught after %v: %s", m.invariant, time.Since(began).Round(10*time.Millisecond), summary(string(out)))
 	}
 }
 
 // summary finds the seed and the first complaint in what a run printed.
 func summary(out string) string {
 	seed := regexp.MustCompile(`seed (\d+)`).FindString(out)
-	_, complaints, _ := strings.Cut(out, "\n  ")
-	first, _, _ := strings.Cut(complaints, "\n")
+	first := ""
+	for line := range strings.Lines(out) {
+		if complaint, found := strings.CutPrefix(line, "          "); found && !strings.Contains(line, " device ") {
+			first = complaint
+			break
+		}
+	}
 	if at := strings.Index(out, "panic: "); first == "" && at >= 0 {
 		first, _, _ = strings.Cut(out[at:], "\n")
 	}

@@ -138,8 +138,8 @@ func (w *world) message(a *account, at int64) engine.Item {
 	text := strings.Repeat("word ", w.random.IntN(40))
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %d", contact, at, w.random.Uint64()))
 	signature := base64.StdEncoding.EncodeToString(append(sum[:], sum[:]...))
-	return parsed(contact, fmt.Appendf(nil,
-		`{"message":{"message":%q,"metadata":{"from":%q,"timestamp":%d,"to":%q,"type":"NEW"},"signature":%q}}`, text, a.name, at, contact, signature))
+	return parsed(contact, fmt.Appendf(nil, // not %q, which looks at every character
+		`{"message":{"message":"%s","metadata":{"from":"%s","timestamp":%d,"to":"%s","type":"NEW"},"signature":"%s"}}`, text, a.name, at, contact, signature))
 }
 
 func parsed(contact string, text []byte) engine.Item {
