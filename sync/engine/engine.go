@@ -104,6 +104,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e.stopped, e.stop = context.WithCancel(context.WithoutCancel(ctx))
 	e.incarnation = e.randomName(8)
+	e.flushes = o.LookEvery // what a cache holds may be old, and not all of it need have survived: the first pass looks
 	steps := []func() error{e.openProblems, e.openDevice, e.openIncarnations, e.openStatus, e.openBehind, e.openDirty, e.openPurges, e.openGone, e.openHeads, e.openJournal, e.checkLimit}
 	for _, step := range steps {
 		if err := step(); err != nil {
