@@ -23,7 +23,7 @@ type lagging struct {
 
 func (l *lagging) Properties() providers.Properties {
 	p := l.Store.Properties()
-	p.CurrentListings, p.Carried = false, l.carried
+	p.CurrentListings, p.Carried = l.carried, l.carried // a folder lists what it has
 	return p
 }
 

@@ -86,8 +86,9 @@ func (e *Engine) lostHeads(ctx context.Context, shown map[string]bool, names []s
 			e.mu.Lock()
 			e.heads[name].hidden = true
 			e.mu.Unlock()
-			// It was there before, during and after two listings that left it out.
-			e.problem(Problem{Kind: "withheld", Alarm: true, Object: e.headObject(name), Detail: "the provider has this head and does not list it"})
+			// It was there between two listings that left it out; in a carried folder it
+			// may have come and gone meanwhile.
+			e.problem(Problem{Kind: "withheld", Alarm: !properties.Carried, Object: e.headObject(name), Detail: "the provider has this head and does not list it"})
 		}
 	}
 	if len(lost) == 0 {
@@ -138,7 +139,7 @@ func (e *Engine) nameLost(ctx context.Context, shown map[string]bool, lost []str
 		if e.o.Cache.Blobs().Has(e.headObject(name)) {
 			detail = "the provider no longer has this head; it is written again from the cache"
 		}
-		p := Problem{Kind: "withheld", Alarm: properties.CurrentListings, Object: e.headObject(name), Detail: detail}
+		p := Problem{Kind: "withheld", Alarm: properties.CurrentListings && !properties.Carried, Object: e.headObject(name), Detail: detail}
 		if properties.CurrentListings {
 			e.problem(p) // healed when a listing shows it
 			continue
