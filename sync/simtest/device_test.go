@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"strings"
 	"slices"
 	"time"
 
@@ -88,7 +90,7 @@ func (d *device) open() error {
 	opened, err := engine.Open(context.Background(), engine.Options{
 		Account: d.account.name, Root: d.account.root, Sealer: d.account.sealer, Store: view, Cache: kept,
 		ChunkLimit: w.setting.chunkLimit, Inline: w.setting.inline, LookEvery: w.setting.lookEvery, Grace: time.Millisecond, DeleteGrace: w.setting.grace,
-		Random: rand.NewChaCha8(w.nextSeed()), Now: func() time.Time { return time.Now().Add(d.skew) },
+		Random: rand.NewChaCha8(w.nextSeed()), Now: func() time.Time { return time.Now().Add(d.skew) }, Log: d.logger(),
 	})
 	if err != nil {
 		_ = kept.Close() // after a crash it says so again
@@ -96,6 +98,21 @@ func (d *device) open() error {
 	}
 	d.Engine, d.cache, d.view = opened, kept, view
 	return nil
+}
+
+// logger prints what the engine logs, where every step is printed.
+func (d *device) logger() *slog.Logger {
+	if !*trace {
+		return nil
+	}
+	return slog.New(slog.NewTextHandler(traced(func(line string) { d.world.log(fmt.Sprintf("      device %d: %s", d.id, line)) }), nil))
+}
+
+type traced func(line string)
+
+func (t traced) Write(line []byte) (int, error) {
+	t(strings.TrimSuffix(string(line), "\n"))
+	return len(line), nil
 }
 
 // crash ends the run at once: nothing that it does from here on has any effect.
