@@ -206,6 +206,10 @@ func (e *Engine) adoptObject(ctx context.Context, out *outgoing, object string) 
 	}
 	e.readable(object)
 	found.state.Name = name
+	// Its writer may have stopped before it kept a copy, and what it replaced goes.
+	if err := e.o.Cache.Blobs().Put(object, sealed, false); err != nil {
+		return fmt.Errorf("engine: keep %s: %w", object, err)
+	}
 	// Its writer stopped before the head; what it replaced is still there, and
 	// goes now that it was read whole.
 	var replaced []reconcile.State
