@@ -143,7 +143,6 @@ func (e *Engine) purgeChunk(ctx context.Context, out *outgoing, p purgeable) err
 		}
 	}
 	out.written++
-	out.force = out.force || slices.ContainsFunc(picked, func(s reconcile.State) bool { return s.Inline() })
 	return e.writeChunk(ctx, out, union, picked)
 }
 

@@ -116,6 +116,9 @@ func (e *Engine) dropStrays(ctx context.Context, out *outgoing, conversation *re
 		return own || !moved[item] && (item.flags&knownTombstone != 0 || !removed[item.hash])
 	}
 	before := len(whole.Messages) + len(whole.Tombstones)
+	if slices.ContainsFunc(whole.Messages, func(m container.Envelope) bool { return removed[m.Hash] }) {
+		out.force = out.force || anyInline(source.States) // the heads hold what was deleted
+	}
 	whole.Messages = slices.DeleteFunc(whole.Messages, func(m container.Envelope) bool { return !stays(knownMessage(&m)) })
 	whole.Tombstones = slices.DeleteFunc(whole.Tombstones, func(t container.Tombstone) bool { return !stays(knownRemoval(t)) })
 	if len(whole.Messages)+len(whole.Tombstones) == before {

@@ -84,12 +84,20 @@ func (e *Engine) writeChunk(ctx context.Context, out *outgoing, chunk *container
 		e.purged[object] = e.passes
 		e.lighter[chunk.Contact] = true
 	}
+	if len(reconcile.Purge(replaced)) > 0 { // maintenance that comes before the purge takes its part
+		out.force = out.force || anyInline(replaced)
+	}
 	out.news.AddChunk(chunk.Contact, chunk.Identifier, reconcile.State{StateRef: ref})
 	out.replace(object, key, replaced)
 	out.chunks.Go(func() error {
 		return e.putState(ctx, upload{object, sealed, len(replaced) > 0})
 	})
 	return nil
+}
+
+// anyInline tells whether one of some states travels in a head.
+func anyInline(states []reconcile.State) bool {
+	return slices.ContainsFunc(states, func(s reconcile.State) bool { return s.Inline() })
 }
 
 // inlined takes a body into the next head when there is room for it.
