@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/dm3sync/dm3sync/internal/container"
@@ -101,7 +102,7 @@ func (e *Engine) dropStrays(ctx context.Context, out *outgoing, conversation *re
 	targets := make(map[int]*container.Chunk)
 	collect(targets, extents, i, whole)
 	moved := make(map[known]bool)
-	for at := range targets {
+	for _, at := range slices.Sorted(maps.Keys(targets)) {
 		first, last := span(targets[at])
 		if err := e.verified(ctx, conversation.Contact, conversation.Chunks[at], first, last, moved); err != nil {
 			return err

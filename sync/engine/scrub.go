@@ -142,7 +142,9 @@ func (e *Engine) adoptUnnamed(ctx context.Context, objects []string) error {
 
 // containerWhole reads all states of a container from the provider.
 func (e *Engine) containerWhole(ctx context.Context, key container.Key) (bool, error) {
-	for object, contact := range e.namedObjects() {
+	named := e.namedObjects()
+	for _, object := range slices.Sorted(maps.Keys(named)) {
+		contact := named[object]
 		if !strings.HasPrefix(object, string(key)+"/") {
 			continue
 		}

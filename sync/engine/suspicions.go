@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -84,6 +86,7 @@ func (e *Engine) judge(ctx context.Context, listing int64) error {
 		}
 	}
 	e.mu.Unlock()
+	slices.SortFunc(due, func(a, b suspicion) int { return cmp.Compare(a.problem.Object, b.problem.Object) })
 	for _, s := range due {
 		certain, err := e.certain(ctx, s.problem.Object)
 		if err != nil {
@@ -151,7 +154,7 @@ func (e *Engine) contested(ctx context.Context, object string) (bool, error) {
 		live[name] = head
 	}
 	e.mu.Unlock()
-	for name := range live {
+	for _, name := range slices.Sorted(maps.Keys(live)) {
 		head, err := e.loadHead(ctx, name)
 		if unusable(err) {
 			continue

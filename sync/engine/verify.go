@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -288,7 +290,7 @@ func (v *verifier) orphans(ctx context.Context) error {
 		return err
 	}
 	named := v.namedObjects()
-	for object := range v.listed {
+	for _, object := range slices.Sorted(maps.Keys(v.listed)) {
 		if _, ok := named[object]; ok || v.underHeads(object) {
 			continue
 		}

@@ -8,8 +8,8 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
-	"strings"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dm3sync/dm3sync/cache"

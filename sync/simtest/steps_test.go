@@ -143,7 +143,9 @@ func (w *world) watchDisk(d *device) {
 		if d.writes == 0 {
 			return cachetest.Outcome{}
 		}
-		if d.writes--; d.writes > 0 {
+		// One write at a time, in an order of its own.
+		w.schedule.pause(d.id, fmt.Sprintf("disk %v %s", operation.Kind, operation.Path))
+		if d.writes--; d.writes != 0 {
 			return cachetest.Outcome{}
 		}
 		if d.view != nil {
