@@ -53,6 +53,7 @@ type device struct {
 	skew    time.Duration
 	knows   map[container.MessageHash]bool // what it acknowledged or showed
 	gone    bool
+	full    bool // its disk
 	cloned  bool
 
 	*engine.Engine
@@ -72,6 +73,10 @@ type backup struct {
 func (d *device) start() {
 	for d.Engine == nil {
 		err := d.open()
+		if err != nil && d.full {
+			d.emptyDisk() // its user does, who was told
+			continue
+		}
 		if err != nil && !errors.Is(err, cachetest.ErrCrashed) {
 			d.world.fail("device %d does not start: %v", d.id, err)
 			return
@@ -125,13 +130,19 @@ func (d *device) crash() {
 	d.disk.Crash(nil)
 }
 
+// emptyDisk makes room again.
+func (d *device) emptyDisk() {
+	d.disk.SetLimit(0)
+	d.full = false
+}
+
 // stop ends the run, in good order or after a crash.
 func (d *device) stop() {
 	if d.Engine == nil {
 		return
 	}
 	err := errors.Join(d.Engine.Close(), d.cache.Close())
-	if err != nil && !d.view.dead {
+	if err != nil && !d.view.dead && !d.full {
 		d.world.fail("device %d does not stop: %v", d.id, err)
 	}
 	d.Engine, d.cache = nil, nil
@@ -190,6 +201,9 @@ func (d *device) pass(work engine.Work) {
 	if err == nil || d.view.dead {
 		return
 	}
+	if d.full {
+		return
+	}
 	for _, allowed := range []error{providers.ErrTransient, providers.ErrRateLimited, providers.ErrQuota, providers.ErrUnauthorised, engine.ErrBlocked} {
 		if errors.Is(err, allowed) {
 			return
@@ -221,7 +235,7 @@ func (d *device) append(items ...engine.Item) {
 		f.whole = joined(f.whole, item.Envelope)
 		d.knows[item.Envelope.Hash] = true
 	}
-	if err != nil && !d.view.dead {
+	if err != nil && !d.view.dead && !d.full {
 		d.world.fail("device %d: append: %v", d.id, err)
 	}
 }
@@ -241,7 +255,7 @@ func (d *device) remove(hashes ...container.MessageHash) {
 		switch {
 		case err == nil:
 			f.removed = true
-		case d.view.dead:
+		case d.view.dead || d.full:
 			f.unsure = true
 		default:
 			d.world.fail("device %d: remove: %v", d.id, err)

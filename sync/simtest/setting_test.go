@@ -88,7 +88,7 @@ type step struct {
 	seed   uint64
 }
 
-func (s step) String() string { return fmt.Sprintf("%-9s device %d", s.kind, s.device) }
+func (s step) String() string { return fmt.Sprintf("%-10s device %d", s.kind, s.device) }
 
 // weight says how often a kind of step is drawn, and in which worlds.
 type weight struct {
@@ -103,11 +103,11 @@ func weights() []weight {
 	stormy := func(s setting) bool { return s.stormy }
 	carried := func(s setting) bool { return s.promise.Carried }
 	return []weight{
-		{"append", 120, nil}, {"remove", 12, nil}, {"empty", 2, nil}, {"hide", 3, nil}, {"twin", 10, nil}, {"read", 24, nil},
+		{"append", 120, nil}, {"remove", 12, nil}, {"empty", 2, nil}, {"hide", 3, nil}, {"twin", 10, nil}, {"read", 40, nil},
 		{"flush", 60, nil}, {"pass", 50, nil}, {"settle", 14, nil}, {"scrub", 4, nil}, {"together", 30, nil},
 		{"cut", 22, nil}, {"cutdisk", 16, nil}, {"restart", 6, nil}, {"skew", 3, nil}, {"sleep", 4, nil}, {"join", 1, nil},
 		{"weather", 20, stormy}, {"calm", 8, stormy}, {"catchup", 10, stormy},
-		{"backup", 4, frail}, {"restore", 4, frail}, {"clone", 1, frail}, {"lose", 1, frail},
+		{"backup", 4, frail}, {"rot", 3, frail}, {"fill", 3, frail}, {"empty disk", 3, frail}, {"restore", 4, frail}, {"clone", 1, frail}, {"lose", 1, frail},
 		{"carry", 60, carried},
 		{"keep", 3, liar}, {"rollback", 1, liar}, {"flip", 3, liar}, {"swap", 2, liar}, {"drop", 2, liar}, {"wipe", 1, liar},
 		{"withhold", 3, liar}, {"show", 3, liar},

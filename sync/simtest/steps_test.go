@@ -68,6 +68,13 @@ func (w *world) disturb(kind string, d *device) {
 		w.carrier.carry(w.random, 1+w.random.IntN(12))
 	case "backup":
 		d.keepBackup()
+	case "rot":
+		w.rot(d)
+	case "fill":
+		d.disk.SetLimit(d.disk.Used() + int64(w.random.IntN(20_000)))
+		d.full = true
+	case "empty disk":
+		d.emptyDisk()
 	case "restore", "clone", "lose":
 		w.replace(kind, d)
 	default:
@@ -80,7 +87,7 @@ func (w *world) contact() string { return fmt.Sprintf("friend%d.eth", w.random.I
 // read reads a range of one conversation.
 func (w *world) read(d *device) {
 	r := engine.Range{}
-	if w.random.IntN(2) == 0 {
+	if w.random.IntN(4) > 0 {
 		r.From = w.clock - int64(w.random.IntN(8000))
 		r.To = r.From + 1 + int64(w.random.IntN(4000))
 	}
@@ -159,6 +166,20 @@ func (w *world) watchDisk(d *device) {
 	})
 }
 
+// rot flips a bit in some copy that a device keeps; what is not in order there
+// must be as good as absent.
+func (w *world) rot(d *device) {
+	files := slices.DeleteFunc(d.disk.Files(), func(f cachetest.File) bool {
+		return f.Size == 0 || !strings.Contains(f.Path, "/blobs/")
+	})
+	if len(files) == 0 {
+		return
+	}
+	if err := d.disk.Flip(files[w.random.IntN(len(files))].Path, 1, w.random); err != nil {
+		w.fail("device %d: %v", d.id, err)
+	}
+}
+
 // replace puts an old disk, or none, in place of a device's.
 func (w *world) replace(kind string, d *device) {
 	switch kind {
@@ -170,6 +191,7 @@ func (w *world) replace(kind string, d *device) {
 			d.excuse()
 			d.stop()
 			d.disk, d.knows = w.clone(d.backup.disk), maps.Clone(d.backup.knows)
+			d.full = false
 			w.watchDisk(d)
 			d.start()
 		})
@@ -297,6 +319,7 @@ func (w *world) quiet() {
 		if d.gone {
 			continue
 		}
+		d.emptyDisk()
 		w.setWeather(d, weather{})
 		d.server.catchUp(true)
 	}

@@ -77,7 +77,9 @@ func (w *world) add(a *account, disk *cachetest.Disk) *device {
 
 // clone copies a disk.
 func (w *world) clone(disk *cachetest.Disk) *cachetest.Disk {
-	return disk.Clone(rand.New(rand.NewPCG(w.random.Uint64(), 0)))
+	copied := disk.Clone(rand.New(rand.NewPCG(w.random.Uint64(), 0)))
+	copied.SetLimit(0)
+	return copied
 }
 
 func (w *world) fail(format string, arguments ...any) {
