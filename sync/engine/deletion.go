@@ -134,8 +134,7 @@ func (e *Engine) study(head *container.Head) error {
 
 func (e *Engine) studyState(head *container.Head, contact string, identifier container.ChunkIdentifier, ref *container.StateRef) error {
 	if ref.Length == 0 {
-		objects := prefixed(string(e.chunkKey(contact, identifier)), ref.Replaces)
-		return e.dropCopies(slices.DeleteFunc(objects, func(object string) bool { return !e.o.Cache.Blobs().Has(object) }))
+		return e.doubt(prefixed(string(e.chunkKey(contact, identifier)), ref.Replaces))
 	}
 	plain, err := e.o.Sealer.OpenBody(nil, head.Body(ref))
 	if err != nil {

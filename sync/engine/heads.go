@@ -118,8 +118,8 @@ func (e *Engine) keepHead(name string, sealed []byte) error {
 	})
 }
 
-// dropHeads takes heads out of the live set. Their bodies leave the cache with
-// the end of the pass, since they may hold what was deleted.
+// dropHeads takes heads out of the live set. Their bodies, which may hold what was
+// deleted, leave the cache when what they carry was found elsewhere.
 func (e *Engine) dropHeads(names []string) error {
 	if len(names) == 0 {
 		return nil
@@ -130,7 +130,6 @@ func (e *Engine) dropHeads(names []string) error {
 	}
 	e.mu.Unlock()
 	for _, name := range names {
-		e.dropped = append(e.dropped, name)
 		e.healedAll(e.headObject(name), "another head stands for it")
 		e.healed("withheld", e.headObject(name), "another head stands for it")
 		if err := e.o.Cache.Blobs().Unpin(e.headObject(name)); err != nil {
@@ -139,7 +138,7 @@ func (e *Engine) dropHeads(names []string) error {
 	}
 	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
 		for _, name := range names {
-			if err := tx.Delete("head", name); err != nil {
+			if err := errors.Join(tx.Delete("head", name), e.putRecord(tx, "doubt", e.headObject(name), nil)); err != nil {
 				return err
 			}
 		}

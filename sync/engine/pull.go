@@ -308,7 +308,7 @@ func (e *Engine) takeHead(name string, sealed []byte) error {
 			return err
 		}
 	}
-	if err := errors.Join(e.keepHead(name, sealed), e.meet(head.Device)); err != nil {
+	if err := errors.Join(e.doubt(e.replacedBy(head)), e.keepHead(name, sealed), e.meet(head.Device)); err != nil {
 		return err
 	}
 	e.adopt(name, int64(len(sealed)), head)
@@ -362,7 +362,7 @@ func (e *Engine) rebuild(ctx context.Context) error {
 	if !whole {
 		return nil
 	}
-	return e.forgetReplaced(before)
+	return e.doubtReplaced(before)
 }
 
 func (e *Engine) parallel() int {

@@ -175,10 +175,13 @@ func (e *Engine) delist(ctx context.Context, report *Report) error {
 }
 
 // forgetDeleted lets this device forget what the provider was made to forget:
-// bodies of heads that were absorbed, and what a purge replaced, once a later
-// look has seen the replacement whole once more. It also fetches what tells
-// whether a conversation has a message left.
+// what others replaced, and what its own purge replaced, once a later look has
+// seen the replacement whole once more. It also fetches what tells whether a
+// conversation has a message left.
 func (e *Engine) forgetDeleted(ctx context.Context) error {
+	if err := e.settleDoubts(ctx, false); err != nil {
+		return err
+	}
 	var seen []string
 	for object, pass := range e.purged {
 		if pass >= e.passes {
@@ -196,46 +199,18 @@ func (e *Engine) forgetDeleted(ctx context.Context) error {
 	if err := e.setFree(seen); err != nil {
 		return err
 	}
-	if err := e.forgetHeads(); err != nil {
-		return err
-	}
 	return e.clarify(ctx)
 }
 
-// forgetHeads drops the bodies of heads that are not live any more, but for
-// those that a replacement keeps.
-func (e *Engine) forgetHeads() error {
-	if len(e.dropped) == 0 {
-		return nil
-	}
-	kept, err := e.retainedObjects()
-	if err != nil {
-		return err
-	}
-	for _, name := range e.dropped {
-		object := e.headObject(name)
-		if kept[object] || e.isLiveHead(object) {
-			continue
-		}
-		if err := e.o.Cache.Blobs().Remove(object); err != nil {
-			return err
-		}
-	}
-	e.dropped = nil
-	return nil
-}
-
-// forgetReplaced drops from the cache the states that a catalogue named and this
-// one does not: other devices replaced them, and what they held may be deleted.
-func (e *Engine) forgetReplaced(before map[string]string) error {
+// doubtReplaced doubts the copies of states that a catalogue named and this one
+// does not: other devices replaced them.
+func (e *Engine) doubtReplaced(before map[string]string) error {
 	after := e.namedObjects()
 	maps.DeleteFunc(before, func(object, _ string) bool {
 		_, used := after[object]
-		return used || !e.o.Cache.Blobs().Has(object)
+		return used
 	})
-	thinned := e.thinned()
-	objects := slices.Collect(maps.Keys(before))
-	return e.dropCopies(slices.DeleteFunc(objects, func(object string) bool { return !thinned[keyOf(object)] }))
+	return e.doubt(slices.Collect(maps.Keys(before)))
 }
 
 // thinned are the keys of the chunks with tombstones: replaced states of these
@@ -258,19 +233,6 @@ func (e *Engine) thinned() map[string]bool {
 func keyOf(object string) string {
 	key, _, _ := strings.Cut(object, "/")
 	return key
-}
-
-// dropCopies removes replaced states from the cache that no replacement of this
-// device keeps.
-func (e *Engine) dropCopies(objects []string) error {
-	if len(objects) == 0 {
-		return nil
-	}
-	kept, err := e.retainedObjects()
-	if err != nil {
-		return err
-	}
-	return e.dropForGood(slices.DeleteFunc(objects, func(object string) bool { return kept[object] }))
 }
 
 // dropForGood removes replaced states from the cache. What can't be mended any

@@ -60,7 +60,7 @@ func (e *Engine) giveUpGaps() bool {
 
 // forgotten are the buckets of the records that Forget empties. Which other
 // devices there are stays known, and what is in the journal stays.
-var forgotten = []string{"head", "base", "replaced", "verify"}
+var forgotten = []string{"head", "base", "replaced", "doubt", "verify"}
 
 // Forget starts anew with a provider: everything that this device knows of what
 // is there (heads, base, bodies) is dropped from the cache, so that nothing of it

@@ -108,7 +108,8 @@ func (e *Engine) rescue(ctx context.Context, out *outgoing, found identified) er
 func (e *Engine) held(ctx context.Context, found identified) (bool, error) {
 	switch {
 	case found.chunk != nil:
-		return e.itemsHeld(ctx, found)
+		missing, err := e.missingIn(ctx, found)
+		return err == nil && len(missing.Messages)+len(missing.Tombstones) == 0, err
 	case found.list != nil:
 		conversation := e.snapshot(found.contact)
 		return !slices.ContainsFunc(found.list.Chunks, func(identifier container.ChunkIdentifier) bool {
@@ -119,12 +120,14 @@ func (e *Engine) held(ctx context.Context, found identified) (bool, error) {
 	return !slices.ContainsFunc(found.root.Names, func(name string) bool { return !slices.Contains(contacts, name) }), nil
 }
 
-// itemsHeld reads the states of a conversation that reach into the time of a
-// chunk's items and looks for these. It fails where one can't be read.
-func (e *Engine) itemsHeld(ctx context.Context, found identified) (bool, error) {
+// missingIn reads the states of a conversation that reach into the time of a
+// chunk's items and returns those that none of them shows. It fails where one
+// can't be read.
+func (e *Engine) missingIn(ctx context.Context, found identified) (*container.Chunk, error) {
+	missing := container.UnionChunk(found.chunk)
 	conversation := e.snapshot(found.contact)
 	if conversation == nil {
-		return len(found.chunk.Messages)+len(found.chunk.Tombstones) == 0, nil
+		return missing, nil
 	}
 	var parts []*container.Chunk
 	for _, chunk := range conversation.Chunks {
@@ -134,7 +137,7 @@ func (e *Engine) itemsHeld(ctx context.Context, found identified) (bool, error) 
 			}
 			part, _, err := e.chunkState(ctx, found.contact, chunk.Identifier, state)
 			if err != nil {
-				return false, err
+				return nil, err
 			}
 			parts = append(parts, part)
 		}
@@ -148,12 +151,11 @@ func (e *Engine) itemsHeld(ctx context.Context, found identified) (bool, error) 
 	for _, message := range union.Messages {
 		shown[message.Hash] = message
 	}
-	for _, message := range found.chunk.Messages {
+	missing.Messages = slices.DeleteFunc(missing.Messages, func(message container.Envelope) bool {
 		have, there := shown[message.Hash]
 		whole := there && bytes.Equal(container.Join(have, message).JSON, have.JSON)
-		if !removed[message.Hash] && !whole {
-			return false, nil
-		}
-	}
-	return !slices.ContainsFunc(found.chunk.Tombstones, func(t container.Tombstone) bool { return !removed[t.Hash] }), nil
+		return removed[message.Hash] || whole
+	})
+	missing.Tombstones = slices.DeleteFunc(missing.Tombstones, func(t container.Tombstone) bool { return removed[t.Hash] })
+	return missing, nil
 }

@@ -334,7 +334,14 @@ func (e *Engine) setFree(objects []string) error {
 	if err != nil {
 		return err
 	}
+	doubtful, err := e.doubtful()
+	if err != nil {
+		return err
+	}
 	kept := make(map[string]bool)
+	for _, object := range doubtful {
+		kept[object] = true
+	}
 	for _, r := range waiting {
 		if !slices.Contains(objects, r.object) {
 			for _, old := range r.old {

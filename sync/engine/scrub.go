@@ -40,6 +40,9 @@ func (e *Engine) scrub(ctx context.Context) error {
 	if err := e.sight(ctx, true); err != nil {
 		return err
 	}
+	if err := e.settleDoubts(ctx, true); err != nil {
+		return err
+	}
 	if err := e.rereadHeads(ctx); err != nil {
 		return err
 	}

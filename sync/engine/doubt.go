@@ -1,0 +1,222 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dm3sync/dm3sync/cache"
+	"github.com/dm3sync/dm3sync/internal/container"
+	"github.com/dm3sync/dm3sync/sync/reconcile"
+)
+
+// That another device calls a state replaced is its word only: it may never have
+// read the state, since the place had lost it, and have taken what is left for
+// all that there was. So a device that holds a copy of what others replaced looks
+// for its content before it lets go of the copy, and writes again what is nowhere
+// else. Until then the copy is in doubt, over restarts too. The looking is mostly
+// a scrub's, since it may have to fetch what took the place of the copy; a copy
+// that may hold what was deleted does not wait for one.
+
+// doubt notes copies that others replaced. A name that the cache does not hold is
+// passed over.
+func (e *Engine) doubt(objects []string) error {
+	objects = slices.DeleteFunc(objects, func(object string) bool { return !e.o.Cache.Blobs().Has(object) })
+	if len(objects) == 0 {
+		return nil
+	}
+	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
+		for _, object := range objects {
+			if err := e.putRecord(tx, "doubt", object, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// doubtful lists the copies that others replaced and that nobody looked for yet.
+func (e *Engine) doubtful() (objects []string, err error) {
+	err = e.o.Cache.Records().Each("doubt", func(object string, _ []byte) error {
+		objects = append(objects, object)
+		return nil
+	})
+	return objects, err
+}
+
+// replacedBy lists the objects in use that a head calls replaced.
+func (e *Engine) replacedBy(head *container.Head) (objects []string) {
+	replaced := make(map[string]bool)
+	for ref := range head.States() {
+		for _, name := range ref.Replaces {
+			replaced[name] = true
+		}
+	}
+	if len(replaced) == 0 {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.catalogue.States(func(contact string, identifier *container.ChunkIdentifier, state *reconcile.State) bool {
+		if replaced[state.Name] && !state.Inline() {
+			_, key := e.locate(contact, identifier)
+			objects = append(objects, string(key)+"/"+state.Name)
+		}
+		return true
+	})
+	return objects
+}
+
+// settleDoubts looks for what doubted copies hold, writes again what is nowhere
+// else, and lets go of them: of all, or of those that may hold what was deleted.
+// Where a state in use can't be read, the copy waits.
+func (e *Engine) settleDoubts(ctx context.Context, all bool) error {
+	objects, err := e.doubtful()
+	if err != nil || len(objects) == 0 {
+		return err
+	}
+	thinned := e.thinned()
+	out, groupContext := e.newOutgoing(ctx)
+	var over []string
+	for _, object := range objects {
+		if !all && e.doubted[object] {
+			continue
+		}
+		copies := e.copied(object)
+		if !all && len(copies) > 0 && !slices.ContainsFunc(copies, func(found identified) bool {
+			return found.chunk != nil && thinned[string(e.chunkKey(found.contact, *found.identifier))]
+		}) {
+			e.doubted[object] = true
+			continue
+		}
+		waits := false
+		for _, found := range copies {
+			missing, err := e.unheld(ctx, found)
+			if unusable(err) {
+				waits = true
+				break
+			}
+			if err == nil && missing != nil {
+				err = e.rescue(groupContext, out, *missing)
+			}
+			if err != nil {
+				return out.fail(err)
+			}
+		}
+		if !waits {
+			over = append(over, object)
+		}
+	}
+	if err := e.publish(ctx, out); err != nil {
+		return err
+	}
+	return e.endDoubts(over)
+}
+
+// endDoubts forgets that copies were in doubt, and drops those that may hold what
+// was deleted.
+func (e *Engine) endDoubts(objects []string) error {
+	named, thinned := e.namedObjects(), e.thinned()
+	kept, err := e.retainedObjects()
+	if err != nil {
+		return err
+	}
+	var drop []string
+	for _, object := range objects {
+		_, used := named[object]
+		switch {
+		case used || kept[object] || e.isLiveHead(object):
+		case e.underHeads(object):
+			if err := e.o.Cache.Blobs().Remove(object); err != nil {
+				return err
+			}
+		case thinned[keyOf(object)]:
+			drop = append(drop, object)
+		default:
+			if err := e.o.Cache.Blobs().Unpin(object); err != nil {
+				return err
+			}
+		}
+	}
+	if err := e.dropForGood(drop); err != nil {
+		return err
+	}
+	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
+		for _, object := range objects {
+			delete(e.doubted, object)
+			if err := tx.Delete("doubt", object); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// copied opens the states of a copy in the cache, of a state or of a head that
+// carries some, that are not in use any more. A damaged copy is no copy.
+func (e *Engine) copied(object string) (list []identified) {
+	sealed, ok := e.o.Cache.Blobs().Get(object)
+	if !ok || e.isLiveHead(object) {
+		return nil
+	}
+	if !e.underHeads(object) {
+		if _, _, _, used := e.inUse(object); used {
+			return nil
+		}
+		key, name, _ := strings.Cut(object, "/")
+		found, err := e.identify(container.Key(key), sealed)
+		if err != nil {
+			return nil
+		}
+		found.state.Name = name
+		return []identified{found}
+	}
+	head, err := e.openHead(sealed)
+	if err != nil {
+		return nil
+	}
+	for i := range head.Talks {
+		talk := &head.Talks[i]
+		for j := range talk.Chunks {
+			key := e.chunkKey(talk.Contact, talk.Chunks[j].Identifier)
+			for k := range talk.Chunks[j].States {
+				ref := &talk.Chunks[j].States[k]
+				if _, _, _, used := e.inUse(string(key) + "/" + ref.Name); used || ref.Length == 0 {
+					continue
+				}
+				plain, err := e.o.Sealer.OpenBody(nil, head.Body(ref))
+				if err != nil {
+					continue
+				}
+				var found identified
+				if err := e.decodeAs(&found, container.KindChunk, key, plain); err == nil {
+					found.state.Name = ref.Name
+					list = append(list, found)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// unheld returns what a state holds that is nowhere in states in use, nil when
+// all is.
+func (e *Engine) unheld(ctx context.Context, found identified) (*identified, error) {
+	if found.chunk == nil {
+		held, err := e.held(ctx, found)
+		if err != nil || held {
+			return nil, err
+		}
+		return &found, nil
+	}
+	missing, err := e.missingIn(ctx, found)
+	if err != nil {
+		return nil, fmt.Errorf("engine: look for what a replaced state held: %w", err)
+	}
+	if len(missing.Messages)+len(missing.Tombstones) == 0 {
+		return nil, nil
+	}
+	found.chunk = missing
+	return &found, nil
+}
