@@ -239,7 +239,9 @@ func (w *world) lie(kind string) {
 			s.restore(w.backup)
 		}
 	case "flip":
-		s.spoil(s.pick(w.random, nil), func(data []byte) []byte {
+		name := s.pick(w.random, nil)
+		w.log("      the place flips " + name)
+		s.spoil(name, func(data []byte) []byte {
 			if len(data) > 0 {
 				data[w.random.IntN(len(data))] ^= 1 << w.random.IntN(8)
 			}
@@ -249,17 +251,21 @@ func (w *world) lie(kind string) {
 		w.swap(s)
 	case "drop":
 		if name := s.pick(w.random, nil); name != "" {
+			w.log("      the place drops " + name)
 			s.lose(name)
 		}
 	case "wipe":
 		if name := s.pick(w.random, nil); name != "" {
 			key, _, _ := strings.Cut(name, "/")
+			w.log("      the place wipes " + key)
 			for _, object := range s.list(key + "/") {
 				s.lose(object.Name)
 			}
 		}
 	case "withhold":
-		s.withheld[s.pick(w.random, nil)] = true
+		name := s.pick(w.random, nil)
+		w.log("      the place withholds " + name)
+		s.withheld[name] = true
 	case "show":
 		clear(s.withheld)
 	}
@@ -274,6 +280,7 @@ func (w *world) swap(s *server) {
 	if other == "" {
 		return
 	}
+	w.log("      the place swaps " + one + " and " + other)
 	a, b := s.objects[one], s.objects[other]
 	s.spoil(one, func([]byte) []byte { return slices.Clone(b) })
 	s.spoil(other, func([]byte) []byte { return slices.Clone(a) })
