@@ -54,11 +54,28 @@ func (e *Engine) isOldNews() func(name string) bool {
 // a dropped state had replaced is taken over first, by its heir in the
 // catalogue. The caller holds e.mu.
 func (e *Engine) addHead(catalogue *reconcile.Catalogue, name string, head *container.Head) {
+	e.gather(catalogue, name, head)
+	catalogue.Drop(head, func(state string) bool { _, gone := e.gone[state]; return gone })
+}
+
+// gather adds one of several heads to a catalogue: only when all are there, the
+// heirs are, and dropGone may follow. The caller holds e.mu.
+func (e *Engine) gather(catalogue *reconcile.Catalogue, name string, head *container.Head) {
 	for ref := range head.States() {
 		e.learnGone(ref.Replaces)
 	}
 	catalogue.Add(name, head)
-	catalogue.Drop(head, func(state string) bool { _, gone := e.gone[state]; return gone })
+}
+
+// dropGone takes what is known to be replaced out of a catalogue of several
+// heads, but for what news names anew. The caller holds e.mu.
+func (e *Engine) dropGone(catalogue, news *reconcile.Catalogue) {
+	fresh := make(map[string]bool)
+	news.States(func(_ string, _ *container.ChunkIdentifier, state *reconcile.State) bool {
+		fresh[state.Name] = true
+		return true
+	})
+	catalogue.DropAll(func(state string) bool { _, gone := e.gone[state]; return gone && !fresh[state] })
 }
 
 // notice looks through another device's new head for states that this device

@@ -180,6 +180,9 @@ func (e *Engine) writeHead(ctx context.Context, news *reconcile.Catalogue, bodie
 	absorbed = head.Absorbed
 	maps.Copy(inline, bodies)
 	merged.Unite(news)
+	e.mu.Lock()
+	e.dropGone(merged, news)
+	e.mu.Unlock()
 	news.States(func(_ string, _ *container.ChunkIdentifier, state *reconcile.State) bool {
 		replaced = append(replaced, state.Replaces...)
 		return true
@@ -278,7 +281,7 @@ func (e *Engine) mergeHeads(ctx context.Context, head *container.Head) (*reconci
 		}
 		head.Absorbed = append(head.Absorbed, name)
 		e.mu.Lock()
-		e.addHead(merged, name, old)
+		e.gather(merged, name, old)
 		e.mu.Unlock()
 		for ref := range old.States() {
 			if ref.Length > 0 {

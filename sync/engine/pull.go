@@ -353,10 +353,11 @@ func (e *Engine) rebuild(ctx context.Context) error {
 			return err
 		}
 		e.mu.Lock()
-		e.addHead(&fresh, name, head)
+		e.gather(&fresh, name, head)
 		e.mu.Unlock()
 	}
 	e.mu.Lock()
+	e.dropGone(&fresh, &reconcile.Catalogue{})
 	e.catalogue = fresh
 	e.mu.Unlock()
 	if !whole {

@@ -222,6 +222,9 @@ func (e *Engine) adoptObject(ctx context.Context, out *outgoing, object string) 
 		replaced = append(replaced, reconcile.State{StateRef: container.StateRef{Name: old}})
 	}
 	out.replace(object, container.Key(key), replaced)
+	e.mu.Lock()
+	found.state.Replaces = e.catalogue.Inherit(found.contact, found.identifier, found.state.Replaces)
+	e.mu.Unlock()
 	switch {
 	case found.identifier != nil:
 		if err := e.listAdopted(out, found); err != nil {

@@ -66,20 +66,57 @@ func (c *Catalogue) Add(name string, head *container.Head) {
 // Drop takes states out of the containers that a head names, as far as gone
 // says so by their name.
 func (c *Catalogue) Drop(head *container.Head, gone func(name string) bool) {
-	drop := func(states []State) []State {
-		return slices.DeleteFunc(states, func(s State) bool { return gone(s.Name) })
-	}
-	c.Root = drop(c.Root)
+	c.Root = drop(c.Root, gone)
 	for i := range head.Talks {
-		conversation := c.Conversations[head.Talks[i].Contact]
-		if conversation == nil {
-			continue
-		}
-		conversation.States = drop(conversation.States)
-		for j := range conversation.Chunks {
-			conversation.Chunks[j].States = drop(conversation.Chunks[j].States)
+		c.Conversations[head.Talks[i].Contact].drop(gone)
+	}
+}
+
+// DropAll is Drop for all containers.
+func (c *Catalogue) DropAll(gone func(name string) bool) {
+	c.Root = drop(c.Root, gone)
+	for _, conversation := range c.Conversations {
+		conversation.drop(gone)
+	}
+}
+
+func (c *Conversation) drop(gone func(name string) bool) {
+	if c == nil {
+		return
+	}
+	c.States = drop(c.States, gone)
+	for i := range c.Chunks {
+		c.Chunks[i].States = drop(c.Chunks[i].States, gone)
+	}
+}
+
+func drop(states []State, gone func(name string) bool) []State {
+	return slices.DeleteFunc(states, func(s State) bool { return gone(s.Name) })
+}
+
+// Inherit adds, to the names that a state of a container replaces, those that the
+// states of these names had replaced. The container is named as States does.
+func (c *Catalogue) Inherit(contact string, identifier *container.ChunkIdentifier, replaced []string) []string {
+	states := c.Root
+	switch conversation := c.Conversations[contact]; {
+	case contact == "":
+	case conversation == nil:
+		return replaced
+	case identifier == nil:
+		states = conversation.States
+	default:
+		states = nil
+		if chunk := conversation.Chunk(*identifier); chunk != nil {
+			states = chunk.States
 		}
 	}
+	all := replaced
+	for i := range states {
+		if slices.Contains(replaced, states[i].Name) {
+			all = union(states[i].Replaces, all)
+		}
+	}
+	return all
 }
 
 func (c *Catalogue) conversation(contact string) *Conversation {

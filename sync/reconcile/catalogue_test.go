@@ -474,3 +474,36 @@ func TestStatesStopsEarly(t *testing.T) {
 		}
 	}
 }
+
+// What a head says of a replaced state reaches the heir whichever comes first, as
+// long as nothing is dropped in between; and an heir that is written anew inherits.
+func TestInherit(t *testing.T) {
+	chunk := &container.ChunkIdentifier{ID: 1}
+	name := func(name string, replaces ...string) written {
+		return written{"bob.eth", chunk, container.StateRef{Name: name, Replaces: replaces}}
+	}
+	oldest, old, heir := headOf([]written{name("a")}), headOf([]written{name("b", "a")}), headOf([]written{name("c", "b")})
+	gone := func(name string) bool { return name == "b" }
+	for _, heads := range [][]*container.Head{{old, heir}, {heir, old}} {
+		catalogue := catalogueOf(heads...)
+		catalogue.DropAll(gone)
+		catalogue.Add("late", oldest)
+		if states := catalogue.Conversations["bob.eth"].Chunks[0].States; len(states) != 1 || states[0].Name != "c" {
+			t.Errorf("%+v", states)
+		}
+	}
+	catalogue := catalogueOf(old)
+	for _, c := range []struct {
+		contact    string
+		identifier *container.ChunkIdentifier
+		want       []string
+	}{{"bob.eth", chunk, []string{"b", "a"}}, {"bob.eth", nil, []string{"b"}}, {"", nil, []string{"b"}}, {"carol.eth", chunk, []string{"b"}}} {
+		if got := catalogue.Inherit(c.contact, c.identifier, []string{"b"}); !slices.Equal(got, c.want) {
+			t.Errorf("%q %v: %q, want %q", c.contact, c.identifier, got, c.want)
+		}
+	}
+	catalogue.DropAll(gone)
+	if states := catalogue.Conversations["bob.eth"].Chunks[0].States; len(states) != 0 {
+		t.Errorf("%+v", states)
+	}
+}
