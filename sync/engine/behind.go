@@ -33,8 +33,12 @@ func (e *Engine) caughtUp() error {
 }
 
 // doubt marks a page that was read from a cache that may be older than what the
-// device has shown before.
-func (p *Page) doubt(behind bool) {
+// device has shown before, or while a head is missing: later ones may rest on it.
+func (p *Page) doubt(behind, gapped bool) {
+	if gapped {
+		p.Provisional = true
+		p.Reasons = append(p.Reasons, "another device wrote something that the provider does not show yet")
+	}
 	if behind {
 		p.Provisional = true
 		p.Reasons = append(p.Reasons, "this device did not end in good order and has not looked at the provider since; messages that it had uploaded may be missing")

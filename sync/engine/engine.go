@@ -72,6 +72,7 @@ type Engine struct {
 	gone      map[string]int64 // names of replaced states, by the look that saw it
 	since     map[string]int64 // the same names, by the look that saw them first
 	stale     bool             // another device's head names one of those
+	gapped    bool             // another device wrote a head that is not here
 	behind    bool             // the cache may be older than what was shown before; until the first look
 	loose     []string         // objects of this device that no head names yet
 	strayed   []string         // contacts that a pull found out of shape

@@ -39,6 +39,7 @@ func (e *Engine) watchGaps(ctx context.Context, listing int64, unread bool) erro
 			e.leftover = true
 		}
 	}
+	e.gapped = len(e.gaps) > 0
 	e.closeGaps()
 	unread = unread || e.newerHead()
 	e.mu.Unlock()

@@ -49,7 +49,7 @@ func (e *Engine) Messages(ctx context.Context, contact string, r Range) (Page, e
 func (e *Engine) readRange(ctx context.Context, contact string, r Range) (Page, error) {
 	// The journal first: what it forgets meanwhile is in the catalogue then.
 	e.mu.Lock()
-	behind := e.behind
+	behind, gapped := e.behind, e.gapped
 	e.mu.Unlock()
 	own, err := e.unconfirmed(contact, r)
 	if err != nil {
@@ -76,7 +76,7 @@ func (e *Engine) readRange(ctx context.Context, contact string, r Range) (Page, 
 		}
 	}
 	page.Messages = pick(parts, r)
-	page.doubt(behind)
+	page.doubt(behind, gapped)
 	return page, nil
 }
 

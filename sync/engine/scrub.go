@@ -215,6 +215,11 @@ func (e *Engine) adoptObject(ctx context.Context, out *outgoing, object string) 
 	if err := e.o.Cache.Blobs().Put(object, sealed, false); err != nil {
 		return fmt.Errorf("engine: keep %s: %w", object, err)
 	}
+	// Where files come late, or listings are old, its head may be under way, and with
+	// it other states that hold what this one left out.
+	if properties := e.o.Store.Properties(); properties.Carried || !properties.CurrentListings {
+		found.state.Replaces = nil
+	}
 	// Its writer stopped before the head; what it replaced is still there, and
 	// goes now that it was read whole.
 	var replaced []reconcile.State

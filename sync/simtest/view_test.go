@@ -88,6 +88,9 @@ func (v *view) Put(ctx context.Context, name string, data []byte) error {
 		return err
 	}
 	data = append([]byte{}, data...)
+	if *trace {
+		v.world.tell(name, data)
+	}
 	switch {
 	case err == nil && v.strikes(v.weather.late):
 		v.server.later(func() { v.server.put(name, data) })
