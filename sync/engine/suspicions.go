@@ -88,7 +88,7 @@ func (e *Engine) judge(ctx context.Context, listing int64) error {
 	e.mu.Unlock()
 	slices.SortFunc(due, func(a, b suspicion) int { return cmp.Compare(a.problem.Object, b.problem.Object) })
 	for _, s := range due {
-		certain, err := e.certain(ctx, s.problem.Object)
+		certain, err := e.certain(ctx, s.problem)
 		if err != nil {
 			return err
 		}
@@ -131,16 +131,22 @@ func (e *Engine) underHeads(object string) bool {
 // certain tells whether it is out of the question that another device removed
 // an object rightly. In a carried folder files come in any order, so nothing
 // that is not there proves anything. Elsewhere one case is left (record 8): a
-// head that absorbed all others forgot what was replaced, while another head,
-// written at that very moment, still names it.
-func (e *Engine) certain(ctx context.Context, object string) (bool, error) {
+// head that was held up between its writer's look and its put still names what
+// was replaced and forgotten since. Then all that the object held is elsewhere.
+func (e *Engine) certain(ctx context.Context, p Problem) (bool, error) {
 	if e.o.Store.Properties().Carried {
 		return false, nil
 	}
-	if e.underHeads(object) {
+	if e.underHeads(p.Object) {
 		return true, nil
 	}
-	contested, err := e.contested(ctx, object)
+	if kind, _, state, ok := e.inUse(p.Object); ok && kind == container.KindChunk {
+		elsewhere, err := e.outlived(ctx, &outgoing{}, e.namedObjects()[p.Object], state, []reconcile.State{state})
+		if err != nil || elsewhere {
+			return false, err
+		}
+	}
+	contested, err := e.contested(ctx, p.Object)
 	return !contested, err
 }
 
