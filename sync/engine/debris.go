@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/dm3sync/dm3sync/cache"
@@ -86,13 +88,12 @@ func (e *Engine) sweepDebris(ctx context.Context, object string, sealed []byte) 
 }
 
 // sweepHeads looks at the heads that a listing shows and that no live head is or
-// stands for: pull could not open them.
+// stands for: pull could not open them. One that is another head, which this
+// device does not have, is written under its own name: a head says which it is.
 func (e *Engine) sweepHeads(ctx context.Context, names []string) error {
+	foreign, unreadable := make(map[string][]byte), make(map[string][]byte)
 	for _, name := range names {
-		e.mu.Lock()
-		live := e.heads[name] != nil || e.covered(name)
-		e.mu.Unlock()
-		if live {
+		if e.isExplained(name) {
 			continue
 		}
 		object := e.headObject(name)
@@ -103,12 +104,33 @@ func (e *Engine) sweepHeads(ctx context.Context, names []string) error {
 		if err != nil {
 			return fmt.Errorf("engine: read head %s: %w", name, err)
 		}
-		if _, err := e.openHead(sealed); err == nil || !e.isDebris(object, sealed, err) {
-			continue
+		head, err := e.openNamed(name, sealed)
+		if errors.Is(err, errForeignHead) {
+			if own := container.HeadName(head.Incarnation, head.Sequence); !e.isExplained(own) {
+				foreign[own] = sealed
+			}
 		}
-		if err := e.sweepDebris(ctx, object, sealed); err != nil {
+		if err != nil && e.isDebris(object, sealed, err) {
+			unreadable[name] = sealed
+		}
+	}
+	for _, own := range slices.Sorted(maps.Keys(foreign)) {
+		if err := e.putWhole(ctx, e.headObject(own), foreign[own], true); err != nil {
+			return err
+		}
+		delete(unreadable, own)
+	}
+	for _, name := range slices.Sorted(maps.Keys(unreadable)) {
+		if err := e.sweepDebris(ctx, e.headObject(name), unreadable[name]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// isExplained tells whether a head is live, or another one stands for it.
+func (e *Engine) isExplained(name string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.heads[name] != nil || e.covered(name)
 }

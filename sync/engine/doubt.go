@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -16,19 +17,27 @@ import (
 // all that there was. So a device that holds a copy of what others replaced looks
 // for its content before it lets go of the copy, and writes again what is nowhere
 // else. Until then the copy is in doubt, over restarts too. The looking is mostly
-// a scrub's, since it may have to fetch what took the place of the copy; a copy
-// that may hold what was deleted does not wait for one.
+// a scrub's, since it may have to fetch what took the place of the copy; what may
+// hold what was deleted, or was replaced in an odd way, does not wait for one.
 
-// doubt notes copies that others replaced. A name that the cache does not hold is
-// passed over.
-func (e *Engine) doubt(objects []string) error {
-	objects = slices.DeleteFunc(objects, func(object string) bool { return !e.o.Cache.Blobs().Has(object) })
+// doubt notes copies that others replaced, by object, and whether that looks odd.
+// A name that the cache does not hold is passed over.
+func (e *Engine) doubt(objects map[string]bool) error {
+	maps.DeleteFunc(objects, func(object string, _ bool) bool { return !e.o.Cache.Blobs().Has(object) })
 	if len(objects) == 0 {
 		return nil
 	}
+	known, err := e.doubtful()
+	if err != nil {
+		return err
+	}
 	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
-		for _, object := range objects {
-			if err := e.putRecord(tx, "doubt", object, nil); err != nil {
+		for _, object := range slices.Sorted(maps.Keys(objects)) {
+			var plain []byte
+			if objects[object] || known[object] {
+				plain = []byte{1}
+			}
+			if err := e.putRecord(tx, "doubt", object, plain); err != nil {
 				return err
 			}
 		}
@@ -36,32 +45,49 @@ func (e *Engine) doubt(objects []string) error {
 	})
 }
 
-// doubtful lists the copies that others replaced and that nobody looked for yet.
-func (e *Engine) doubtful() (objects []string, err error) {
-	err = e.o.Cache.Records().Each("doubt", func(object string, _ []byte) error {
-		objects = append(objects, object)
+// doubtful lists the copies that others replaced and that nobody looked for yet,
+// and whether their replacement looked odd.
+func (e *Engine) doubtful() (map[string]bool, error) {
+	objects := make(map[string]bool)
+	err := e.o.Cache.Records().Each("doubt", func(object string, sealed []byte) error {
+		plain, err := e.o.Sealer.OpenRecord(nil, "doubt/"+object, sealed)
+		objects[object] = err != nil || len(plain) > 0
 		return nil
 	})
 	return objects, err
 }
 
-// replacedBy lists the objects in use that a head calls replaced.
-func (e *Engine) replacedBy(head *container.Head) (objects []string) {
-	replaced := make(map[string]bool)
+// replacedBy lists the objects in use that a head calls replaced, and those that
+// carry such states. It looks odd when the heir was there before, so that nobody
+// wrote it for that, or holds less than what it replaces.
+func (e *Engine) replacedBy(head *container.Head) map[string]bool {
+	objects := make(map[string]bool)
+	heirs := make(map[string][]*container.StateRef)
 	for ref := range head.States() {
 		for _, name := range ref.Replaces {
-			replaced[name] = true
+			heirs[name] = append(heirs[name], ref)
 		}
 	}
-	if len(replaced) == 0 {
-		return nil
+	if len(heirs) == 0 {
+		return objects
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	used := make(map[string]bool)
+	e.catalogue.States(func(_ string, _ *container.ChunkIdentifier, state *reconcile.State) bool {
+		used[state.Name] = true
+		return true
+	})
 	e.catalogue.States(func(contact string, identifier *container.ChunkIdentifier, state *reconcile.State) bool {
-		if replaced[state.Name] && !state.Inline() {
+		replaced := heirs[state.Name]
+		odd := !slices.ContainsFunc(replaced, func(heir *container.StateRef) bool { return !used[heir.Name] && heir.Items >= state.Items })
+		switch {
+		case len(replaced) == 0 || state.Inline() && !odd: // the head that carries it is in doubt when it goes
+		case state.Inline():
+			objects[e.headObject(state.Head)] = true
+		default:
 			_, key := e.locate(contact, identifier)
-			objects = append(objects, string(key)+"/"+state.Name)
+			objects[string(key)+"/"+state.Name] = odd
 		}
 		return true
 	})
@@ -69,8 +95,9 @@ func (e *Engine) replacedBy(head *container.Head) (objects []string) {
 }
 
 // settleDoubts looks for what doubted copies hold, writes again what is nowhere
-// else, and lets go of them: of all, or of those that may hold what was deleted.
-// Where a state in use can't be read, the copy waits.
+// else, and lets go of them: of all, or of those that may hold what was deleted
+// and those whose replacement looked odd. Where a state in use can't be read, the
+// copy waits.
 func (e *Engine) settleDoubts(ctx context.Context, all bool) error {
 	objects, err := e.doubtful()
 	if err != nil || len(objects) == 0 {
@@ -79,12 +106,13 @@ func (e *Engine) settleDoubts(ctx context.Context, all bool) error {
 	thinned := e.thinned()
 	out, groupContext := e.newOutgoing(ctx)
 	var over []string
-	for _, object := range objects {
-		if !all && e.doubted[object] {
+	for _, object := range slices.Sorted(maps.Keys(objects)) {
+		odd := objects[object]
+		if !all && !odd && e.doubted[object] {
 			continue
 		}
 		copies := e.copied(object)
-		if !all && len(copies) > 0 && !slices.ContainsFunc(copies, func(found identified) bool {
+		if !all && !odd && len(copies) > 0 && !slices.ContainsFunc(copies, func(found identified) bool {
 			return found.chunk != nil && thinned[string(e.chunkKey(found.contact, *found.identifier))]
 		}) {
 			e.doubted[object] = true
@@ -157,7 +185,7 @@ func (e *Engine) endDoubts(objects []string) error {
 // carries some, that are not in use any more. A damaged copy is no copy.
 func (e *Engine) copied(object string) (list []identified) {
 	sealed, ok := e.o.Cache.Blobs().Get(object)
-	if !ok || e.isLiveHead(object) {
+	if !ok {
 		return nil
 	}
 	if !e.underHeads(object) {

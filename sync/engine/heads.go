@@ -86,11 +86,12 @@ func (e *Engine) openHead(sealed []byte) (*container.Head, error) {
 	return container.DecodeHead(plain)
 }
 
-// openNamed opens a head, which must be the one of that name.
+// openNamed opens a head, which must be the one of that name: with errForeignHead
+// comes the one that it is.
 func (e *Engine) openNamed(name string, sealed []byte) (*container.Head, error) {
 	head, err := e.openHead(sealed)
 	if err == nil && container.HeadName(head.Incarnation, head.Sequence) != name {
-		return nil, errForeignHead
+		return head, errForeignHead
 	}
 	return head, err
 }

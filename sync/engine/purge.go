@@ -210,7 +210,11 @@ func (e *Engine) doubtReplaced(before map[string]string) error {
 		_, used := after[object]
 		return used
 	})
-	return e.doubt(slices.Collect(maps.Keys(before)))
+	objects := make(map[string]bool)
+	for object := range before {
+		objects[object] = false
+	}
+	return e.doubt(objects)
 }
 
 // thinned are the keys of the chunks with tombstones: replaced states of these

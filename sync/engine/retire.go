@@ -339,7 +339,7 @@ func (e *Engine) setFree(objects []string) error {
 		return err
 	}
 	kept := make(map[string]bool)
-	for _, object := range doubtful {
+	for object := range doubtful {
 		kept[object] = true
 	}
 	for _, r := range waiting {
