@@ -134,11 +134,7 @@ func (e *Engine) study(head *container.Head) error {
 
 func (e *Engine) studyState(head *container.Head, contact string, identifier container.ChunkIdentifier, ref *container.StateRef) error {
 	if ref.Length == 0 {
-		objects := make(map[string]bool)
-		for _, object := range prefixed(string(e.chunkKey(contact, identifier)), ref.Replaces) {
-			objects[object] = false
-		}
-		return e.doubt(objects)
+		return e.doubt(prefixed(string(e.chunkKey(contact, identifier)), ref.Replaces))
 	}
 	plain, err := e.o.Sealer.OpenBody(nil, head.Body(ref))
 	if err != nil {

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -18,26 +17,19 @@ import (
 // for its content before it lets go of the copy, and writes again what is nowhere
 // else. Until then the copy is in doubt, over restarts too. The looking is mostly
 // a scrub's, since it may have to fetch what took the place of the copy; what may
-// hold what was deleted, or was replaced in an odd way, does not wait for one.
+// hold what was deleted does not wait for one. Meanwhile readers are shown what
+// the copy holds.
 
-// doubt notes copies that others replaced, by object, and whether that looks odd.
-// A name that the cache does not hold is passed over.
-func (e *Engine) doubt(objects map[string]bool) error {
-	maps.DeleteFunc(objects, func(object string, _ bool) bool { return !e.o.Cache.Blobs().Has(object) })
+// doubt notes copies that others replaced. A name that the cache does not hold is
+// passed over.
+func (e *Engine) doubt(objects []string) error {
+	objects = slices.DeleteFunc(objects, func(object string) bool { return !e.o.Cache.Blobs().Has(object) })
 	if len(objects) == 0 {
 		return nil
 	}
-	known, err := e.doubtful()
-	if err != nil {
-		return err
-	}
 	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
-		for _, object := range slices.Sorted(maps.Keys(objects)) {
-			var plain []byte
-			if objects[object] || known[object] {
-				plain = []byte{1}
-			}
-			if err := e.putRecord(tx, "doubt", object, plain); err != nil {
+		for _, object := range objects {
+			if err := e.putRecord(tx, "doubt", object, nil); err != nil {
 				return err
 			}
 		}
@@ -45,59 +37,68 @@ func (e *Engine) doubt(objects map[string]bool) error {
 	})
 }
 
-// doubtful lists the copies that others replaced and that nobody looked for yet,
-// and whether their replacement looked odd.
-func (e *Engine) doubtful() (map[string]bool, error) {
-	objects := make(map[string]bool)
-	err := e.o.Cache.Records().Each("doubt", func(object string, sealed []byte) error {
-		plain, err := e.o.Sealer.OpenRecord(nil, "doubt/"+object, sealed)
-		objects[object] = err != nil || len(plain) > 0
+// doubtful lists the copies that others replaced and that nobody looked for yet.
+func (e *Engine) doubtful() (objects []string, err error) {
+	err = e.o.Cache.Records().Each("doubt", func(object string, _ []byte) error {
+		objects = append(objects, object)
 		return nil
 	})
 	return objects, err
 }
 
-// replacedBy lists the objects in use that a head calls replaced, and those that
-// carry such states. It looks odd when the heir was there before, so that nobody
-// wrote it for that, or holds less than what it replaces.
-func (e *Engine) replacedBy(head *container.Head) map[string]bool {
-	objects := make(map[string]bool)
-	heirs := make(map[string][]*container.StateRef)
+// replacedBy lists the objects in use that a head calls replaced.
+func (e *Engine) replacedBy(head *container.Head) (objects []string) {
+	replaced := make(map[string]bool)
 	for ref := range head.States() {
 		for _, name := range ref.Replaces {
-			heirs[name] = append(heirs[name], ref)
+			replaced[name] = true
 		}
 	}
-	if len(heirs) == 0 {
-		return objects
+	if len(replaced) == 0 {
+		return nil
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	used := make(map[string]bool)
-	e.catalogue.States(func(_ string, _ *container.ChunkIdentifier, state *reconcile.State) bool {
-		used[state.Name] = true
-		return true
-	})
 	e.catalogue.States(func(contact string, identifier *container.ChunkIdentifier, state *reconcile.State) bool {
-		replaced := heirs[state.Name]
-		odd := !slices.ContainsFunc(replaced, func(heir *container.StateRef) bool { return !used[heir.Name] && heir.Items >= state.Items })
-		switch {
-		case len(replaced) == 0 || state.Inline() && !odd: // the head that carries it is in doubt when it goes
-		case state.Inline():
-			objects[e.headObject(state.Head)] = true
-		default:
+		if replaced[state.Name] && !state.Inline() { // a head is in doubt when it goes
 			_, key := e.locate(contact, identifier)
-			objects[string(key)+"/"+state.Name] = odd
+			objects = append(objects, string(key)+"/"+state.Name)
 		}
 		return true
 	})
 	return objects
 }
 
+// doubted returns what copies in doubt hold of a conversation, in objects and in
+// heads: until it was found elsewhere, a reader is shown it, too.
+func (e *Engine) doubted(contact string) (parts []*container.Chunk, err error) {
+	objects, err := e.doubtful()
+	if err != nil || len(objects) == 0 {
+		return nil, err
+	}
+	keys := map[string]bool{string(e.headsKey): true}
+	if conversation := e.snapshot(contact); conversation != nil {
+		for _, chunk := range conversation.Chunks {
+			keys[string(e.chunkKey(contact, chunk.Identifier))] = true
+		}
+	}
+	for _, object := range objects {
+		if !keys[keyOf(object)] {
+			continue
+		}
+		for _, found := range e.copied(object) {
+			if found.chunk != nil && found.contact == contact {
+				parts = append(parts, found.chunk)
+			}
+		}
+	}
+	return parts, nil
+}
+
 // settleDoubts looks for what doubted copies hold, writes again what is nowhere
 // else, and lets go of them: of all, or of those that may hold what was deleted
-// and those whose replacement looked odd. Where a state in use can't be read, the
-// copy waits.
+// and those where nothing is to be fetched. Where a state in use can't be read,
+// the copy waits.
 func (e *Engine) settleDoubts(ctx context.Context, all bool) error {
 	objects, err := e.doubtful()
 	if err != nil || len(objects) == 0 {
@@ -106,16 +107,12 @@ func (e *Engine) settleDoubts(ctx context.Context, all bool) error {
 	thinned := e.thinned()
 	out, groupContext := e.newOutgoing(ctx)
 	var over []string
-	for _, object := range slices.Sorted(maps.Keys(objects)) {
-		odd := objects[object]
-		if !all && !odd && e.doubted[object] {
-			continue
-		}
+	for _, object := range objects {
 		copies := e.copied(object)
-		if !all && !odd && len(copies) > 0 && !slices.ContainsFunc(copies, func(found identified) bool {
+		urgent := slices.ContainsFunc(copies, func(found identified) bool {
 			return found.chunk != nil && thinned[string(e.chunkKey(found.contact, *found.identifier))]
-		}) {
-			e.doubted[object] = true
+		})
+		if !all && !urgent && !e.areHere(copies) {
 			continue
 		}
 		waits := false
@@ -140,6 +137,28 @@ func (e *Engine) settleDoubts(ctx context.Context, all bool) error {
 		return err
 	}
 	return e.endDoubts(over)
+}
+
+// areHere tells whether the cache has all states in use that reach into the time
+// of some chunks.
+func (e *Engine) areHere(copies []identified) bool {
+	for _, found := range copies {
+		if found.chunk == nil {
+			continue // the catalogue knows
+		}
+		conversation := e.snapshot(found.contact)
+		if conversation == nil {
+			continue
+		}
+		for _, chunk := range conversation.Chunks {
+			for _, state := range chunk.States {
+				if state.First <= found.state.Last && state.Last >= found.state.First && !e.isHere(found.contact, chunk.Identifier, &state) {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
 
 // endDoubts forgets that copies were in doubt, and drops those that may hold what
@@ -172,7 +191,6 @@ func (e *Engine) endDoubts(objects []string) error {
 	}
 	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
 		for _, object := range objects {
-			delete(e.doubted, object)
 			if err := tx.Delete("doubt", object); err != nil {
 				return err
 			}

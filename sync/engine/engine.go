@@ -51,7 +51,6 @@ type Engine struct {
 	removals []removal         // put off to a later pass
 	leftover bool              // the last run ended so
 	dirty    bool              // objects may lie at the provider that no head names
-	doubted  map[string]bool   // copies that others replaced and that wait for a scrub
 
 	purgeSince map[container.Key]time.Time // chunks with deleted messages, by when that was seen first
 	purged     map[string]int64            // replacements that left out deleted messages, by look
@@ -97,7 +96,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	o.setDefaults()
 	e := &Engine{
 		o: o, headsKey: container.HeadsKey(o.Root), turn: make(chan struct{}, 1),
-		touched: make(map[string]bool), others: make(map[string]int64), dangling: make(map[string]int64), doubted: make(map[string]bool), uncut: make(map[string]bool), suspects: make(map[string]int64),
+		touched: make(map[string]bool), others: make(map[string]int64), dangling: make(map[string]int64), uncut: make(map[string]bool), suspects: make(map[string]int64),
 		heads: make(map[string]*liveHead), pending: make(map[string][]entry),
 		purges: make(map[string]bool), purgeSince: make(map[container.Key]time.Time), purged: make(map[string]int64), lighter: make(map[string]bool),
 		problems: make(map[string]Problem), unsaved: make(map[string]bool), suspicions: make(map[string]suspicion),

@@ -210,11 +210,7 @@ func (e *Engine) doubtReplaced(before map[string]string) error {
 		_, used := after[object]
 		return used
 	})
-	objects := make(map[string]bool)
-	for object := range before {
-		objects[object] = false
-	}
-	return e.doubt(objects)
+	return e.doubt(slices.Collect(maps.Keys(before)))
 }
 
 // thinned are the keys of the chunks with tombstones: replaced states of these

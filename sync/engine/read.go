@@ -55,8 +55,12 @@ func (e *Engine) readRange(ctx context.Context, contact string, r Range) (Page, 
 	if err != nil {
 		return Page{}, err
 	}
+	parts, err := e.doubted(contact)
+	if err != nil {
+		return Page{}, err
+	}
+	parts = append(parts, own)
 	states := e.touching(contact, r)
-	parts := []*container.Chunk{own}
 	var page Page
 	for len(states) > 0 {
 		n := len(states)
@@ -168,7 +172,11 @@ func (e *Engine) readWhatIsThere(ctx context.Context, contact string, r Range) (
 	if err != nil {
 		return page, err
 	}
-	parts := []*container.Chunk{own}
+	parts, err := e.doubted(contact)
+	if err != nil {
+		return page, err
+	}
+	parts = append(parts, own)
 	for _, want := range e.touching(contact, r) {
 		chunk, fetched, err := e.chunkState(ctx, contact, want.identifier, want.state)
 		switch {

@@ -339,7 +339,7 @@ func (e *Engine) setFree(objects []string) error {
 		return err
 	}
 	kept := make(map[string]bool)
-	for object := range doubtful {
+	for _, object := range doubtful {
 		kept[object] = true
 	}
 	for _, r := range waiting {

@@ -292,14 +292,14 @@ func (w *world) finish() {
 	w.quiet()
 	// A device that is gone, or has another name now, counts as active for eight
 	// looks of the others; only then somebody else does its part.
-	for round := range 14 {
-		if round == 3 {
+	for round := range 16 {
+		if round == 3 || round == 8 {
 			time.Sleep(2*w.setting.grace + time.Hour) // what was deleted may go then
 		}
 		for _, d := range w.devices {
 			if !d.gone {
 				w.tasks(func() {
-					d.pass(engine.Work{Settle: round < 4 || round > 11, Scrub: round == 1 || round == 2})
+					d.pass(engine.Work{Settle: round < 4 || round > 13, Scrub: round == 1 || round == 2 || round == 5 || round == 6})
 					if d.Status().State == "blocked" { // as its user does, who was told
 						d.pass(engine.Work{Settle: true, Restore: true})
 					}
