@@ -163,7 +163,7 @@ func (e *Engine) resolveChunk(ctx context.Context, out *outgoing, contact string
 		if slices.ContainsFunc(chunk.States, func(s reconcile.State) bool { return s.Name == name }) {
 			continue
 		}
-		if e.isReplaced(object.Name) {
+		if e.isReplaced(object.Name) || e.isGone(object.Name) {
 			spare = append(spare, object.Name)
 			continue
 		}

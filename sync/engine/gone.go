@@ -36,6 +36,14 @@ func (e *Engine) learnGone(replaced []string) {
 	}
 }
 
+// isGone tells whether an object is remembered as replaced.
+func (e *Engine) isGone(object string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, gone := e.gone[nameOf(object)]
+	return gone
+}
+
 // isOldNews returns what tells whether heads need not carry a replaced name any
 // more, as far as this device can know.
 func (e *Engine) isOldNews() func(name string) bool {

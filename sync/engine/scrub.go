@@ -123,13 +123,14 @@ func (e *Engine) resolveGone(ctx context.Context, gone map[string]string) error 
 }
 
 // adoptUnnamed takes states that no head names into the catalogue, and removes
-// those that a state in use names as replaced.
+// those that a state in use names as replaced, or that this device remembers so:
+// they would be passed over wherever they stand.
 func (e *Engine) adoptUnnamed(ctx context.Context, objects []string) error {
 	out, _ := e.newOutgoing(ctx)
 	var leftover []string
 	for i, object := range objects {
 		e.progress("adopt", int64(i), int64(len(objects)), "objects")
-		if e.isReplaced(object) {
+		if e.isReplaced(object) || e.isGone(object) {
 			leftover = append(leftover, object)
 			continue
 		}
