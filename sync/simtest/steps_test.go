@@ -78,7 +78,7 @@ func (w *world) disturb(kind string, d *device) {
 	case "restore", "clone", "lose":
 		w.replace(kind, d)
 	default:
-		w.lie(kind)
+		w.harming(func() { w.lie(kind) })
 	}
 }
 

@@ -104,6 +104,7 @@ func (v *view) Put(ctx context.Context, name string, data []byte) error {
 		v.server.put(name, data[:v.random.IntN(len(data))])
 		v.world.schedule.pause(v.device, "half "+name)
 	}
+	v.world.mended(v.device, name, data)
 	v.server.put(name, data)
 	return err
 }

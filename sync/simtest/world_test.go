@@ -28,7 +28,9 @@ type world struct {
 	server   *server  // nil in a carried folder, where each device has a copy
 	carrier  *carrier // nil elsewhere
 	backup   map[string][]byte
-	clock    int64 // of the messages, milliseconds
+	harmed   map[string][]byte // as they were, until a device writes it again
+	harms    int               // that the place did
+	clock    int64             // of the messages, milliseconds
 	texts    map[container.MessageHash][]byte
 	log      func(string)
 
@@ -37,7 +39,7 @@ type world struct {
 
 func newWorld(seed uint64, s setting) *world {
 	w := &world{seed: seed, setting: s, random: rand.New(rand.NewPCG(seed, 0)), clock: 1_000_000,
-		texts: make(map[container.MessageHash][]byte), log: func(string) {}}
+		texts: make(map[container.MessageHash][]byte), harmed: make(map[string][]byte), log: func(string) {}}
 	if s.promise.Carried {
 		w.carrier = &carrier{}
 	} else {
@@ -49,7 +51,7 @@ func newWorld(seed uint64, s setting) *world {
 			panic(err) // no options are wrong here
 		}
 		name := fmt.Sprintf("alice%d.eth", i)
-		w.accounts = append(w.accounts, &account{name: name, root: container.RootKey(name), sealer: sealer,
+		w.accounts = append(w.accounts, &account{name: name, root: container.RootKey(name), heads: container.HeadsKey(container.RootKey(name)), sealer: sealer,
 			fates: make(map[container.MessageHash]*fate)})
 	}
 	for i := range s.devices {
