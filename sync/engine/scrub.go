@@ -236,6 +236,11 @@ func (e *Engine) adoptObject(ctx context.Context, out *outgoing, object string) 
 		if err := e.listAdopted(out, found); err != nil {
 			return err
 		}
+		if chunk := e.snapshot(found.contact).Chunk(*found.identifier); chunk != nil {
+			out.force = out.force || slices.ContainsFunc(chunk.States, func(s reconcile.State) bool {
+				return s.Inline() && slices.Contains(found.state.Replaces, s.Name) // what it left out may be deleted
+			})
+		}
 		out.news.AddChunk(found.contact, *found.identifier, found.state)
 		e.touched[found.contact] = true
 	case found.contact != "":
