@@ -154,8 +154,10 @@ func (e *Engine) forgetGone(names []string) error {
 	})
 }
 
-// findUnsaid looks through all live heads for states that one of them names,
-// that this device knows to be replaced, and that none of them calls so.
+// findUnsaid looks through all live heads for what only absorbing them all
+// mends: states that one of them names, that this device knows to be replaced,
+// and that none of them calls so; and states that were replaced and still travel
+// in one, with messages that may be deleted.
 func (e *Engine) findUnsaid(ctx context.Context) error {
 	e.mu.Lock()
 	heads := slices.Sorted(maps.Keys(e.heads))
@@ -183,6 +185,9 @@ func (e *Engine) findUnsaid(ctx context.Context) error {
 				said[replaced] = true
 			}
 		}
+		e.mu.Lock()
+		e.stale = e.stale || e.carriesDeleted(head, used)
+		e.mu.Unlock()
 	}
 	for name := range unused {
 		if !said[name] {
@@ -193,4 +198,20 @@ func (e *Engine) findUnsaid(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// carriesDeleted tells whether a head carries a replaced state that may hold a
+// deleted message. The caller holds e.mu.
+func (e *Engine) carriesDeleted(head *container.Head, used map[string]bool) bool {
+	for i := range head.Talks {
+		conversation := e.catalogue.Conversations[head.Talks[i].Contact]
+		for j := range head.Talks[i].Chunks {
+			for _, ref := range head.Talks[i].Chunks[j].States {
+				if ref.Length > 0 && !used[ref.Name] && conversation.MayHoldDeleted(&reconcile.State{StateRef: ref}) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }

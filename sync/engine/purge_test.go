@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -109,4 +110,52 @@ func TestPurgeEnds(t *testing.T) {
 	}
 	one.settle()
 	same(t, "one", one.holds(), hashes(slices.Concat(items[:10], items[20:])))
+}
+
+// meddling lets something happen right before the first object is put.
+type meddling struct {
+	providers.Store
+	meanwhile func()
+}
+
+func (m *meddling) Put(ctx context.Context, name string, data []byte) error {
+	if meanwhile := m.meanwhile; meanwhile != nil {
+		m.meanwhile = nil
+		meanwhile()
+	}
+	return m.Store.Put(ctx, name, data)
+}
+
+// TestDeletedStray: a message lies in a chunk that another device's took over
+// meanwhile, in a head, and its tombstone in the chunk that covers it. When the
+// stray is dropped, it goes from the head as well.
+func TestDeletedStray(t *testing.T) {
+	place := memory.New(nil)
+	slow := &meddling{Store: place}
+	long := func(o *engine.Options) { o.DeleteGrace = 1000 * time.Hour }
+	one, two := newDevice(t, slow, long), newDevice(t, place, long)
+	secret := message("bob.eth", 3000, "secret")
+	slow.meanwhile = func() {
+		two.append(message("bob.eth", 1000, "first"), secret)
+		two.pass(engine.Work{})
+	}
+	one.append(message("bob.eth", 2000, "second"))
+	one.pass(engine.Work{})
+	if left := holding(t, place, `"secret`); len(left) != 1 {
+		t.Fatalf("%q hold the message", left)
+	}
+	two.remove(secret)
+	for range 2 {
+		two.settle()
+		one.settle()
+	}
+	if left := holding(t, place, `"secret`); len(left) != 0 {
+		t.Errorf("%q hold the message", left)
+	}
+	for _, d := range []*device{one, two} {
+		if held := d.holds(); len(held) != 2 {
+			t.Errorf("%d messages", len(held))
+		}
+		d.wantClean()
+	}
 }

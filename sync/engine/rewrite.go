@@ -125,6 +125,9 @@ func (e *Engine) dropStrays(ctx context.Context, out *outgoing, conversation *re
 	if len(whole.Messages)+len(whole.Tombstones) == before {
 		return nil
 	}
+	if slices.Contains(slices.Collect(maps.Values(removed)), true) { // what is left out goes from the heads as well
+		out.force = out.force || slices.ContainsFunc(source.States, func(s reconcile.State) bool { return s.Inline() })
+	}
 	out.written++
 	return e.writeChunk(ctx, out, whole, source.States)
 }

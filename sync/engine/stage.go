@@ -83,6 +83,8 @@ func (e *Engine) writeChunk(ctx context.Context, out *outgoing, chunk *container
 	if len(replaced) > 0 && ref.Tombstones > 0 {
 		e.purged[object] = e.passes
 		e.lighter[chunk.Contact] = true
+		// What it leaves out goes from the heads that carry it as well.
+		out.force = out.force || slices.ContainsFunc(reconcile.Purge(replaced), func(s reconcile.State) bool { return s.Inline() })
 	}
 	if len(reconcile.Purge(replaced)) > 0 { // maintenance that comes before the purge takes its part
 		out.force = out.force || anyInline(replaced)

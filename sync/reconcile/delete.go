@@ -37,6 +37,15 @@ func meets(state, other *State) bool {
 		other.First <= state.TombstoneLast && state.TombstoneFirst <= other.Last
 }
 
+// MayHoldDeleted tells whether a state of the conversation, mostly one that was
+// replaced, may hold a message that tombstones in use name: of any chunk, since
+// items move.
+func (c *Conversation) MayHoldDeleted(state *State) bool {
+	return c != nil && slices.ContainsFunc(c.Chunks, func(chunk Chunk) bool {
+		return slices.ContainsFunc(chunk.States, func(s State) bool { return s.Name != state.Name && meets(&s, state) })
+	})
+}
+
 // Purges tells whether a chunk of the conversation has something to purge.
 func (c *Conversation) Purges() bool {
 	return c != nil && slices.ContainsFunc(c.Chunks, func(chunk Chunk) bool { return len(Purge(chunk.States)) > 0 })

@@ -56,6 +56,26 @@ func TestPurge(t *testing.T) {
 	}
 }
 
+func TestMayHoldDeleted(t *testing.T) {
+	whole := &Conversation{Chunks: []Chunk{
+		{States: []State{held("a", 0, 10, 5)}},
+		{States: []State{deleted(held("b", 20, 30, 5), 5, 7, 2)}}, // tombstones that wait to be moved
+	}}
+	for _, c := range []struct {
+		state State
+		want  bool
+	}{
+		{held("old", 6, 9, 1), true}, {held("later", 8, 9, 1), false}, {deleted(State{}, 6, 6, 1), false}, {held("b", 6, 9, 1), false},
+	} {
+		if got := whole.MayHoldDeleted(&c.state); got != c.want {
+			t.Errorf("%s: %v", c.state.Name, got)
+		}
+	}
+	if (*Conversation)(nil).MayHoldDeleted(&State{}) {
+		t.Error("no conversation holds something")
+	}
+}
+
 func TestLiving(t *testing.T) {
 	gone := deleted(held("t", 0, 0, 0), 0, 10, 5)
 	for _, c := range []struct {
