@@ -253,6 +253,7 @@ func (e *Engine) checkRoot(ctx context.Context, shown map[string]bool, vanished 
 // listing and the reading, as one does that another head absorbed.
 func (e *Engine) readHeads(ctx context.Context, names []string) (absent []string, err error) {
 	var mu sync.Mutex
+	faulty := make(map[string]error)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(e.parallel())
 	for _, name := range names {
@@ -267,7 +268,14 @@ func (e *Engine) readHeads(ctx context.Context, names []string) (absent []string
 			if err != nil {
 				return fmt.Errorf("engine: read head: %w", err)
 			}
-			if err := e.takeHead(name, sealed); err != nil || !e.isShownHead(name) {
+			head, err := e.openNamed(name, sealed)
+			if err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				faulty[name] = err
+				return nil
+			}
+			if err := e.takeOpened(name, sealed, head); err != nil || !e.isShownHead(name) {
 				return err
 			}
 			e.healed("withheld", e.headObject(name), "the provider shows it")
@@ -276,6 +284,9 @@ func (e *Engine) readHeads(ctx context.Context, names []string) (absent []string
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(faulty)) { // another one may call it void
+		e.misread(name, faulty[name])
 	}
 	if len(names) > 0 {
 		e.mu.Lock()
@@ -290,18 +301,28 @@ func (e *Engine) readHeads(ctx context.Context, names []string) (absent []string
 func (e *Engine) takeHead(name string, sealed []byte) error {
 	head, err := e.openNamed(name, sealed)
 	if err != nil {
-		e.mu.Lock()
-		confirmed := e.heads[name] != nil || e.confirmed(name)
-		e.mu.Unlock()
-		kind, detail := fault(err)
-		// A put that was cut off may leave a part of a head, on any place: only
-		// acknowledged ones are promised to be whole. That this one was shows when
-		// its writer went on without calling it void, or when somebody read it.
-		// No part of a head opens as another one.
-		certain := kind != "newer" && (confirmed || kind == "swapped") && !e.o.Store.Properties().Carried
-		e.problem(Problem{Kind: kind, Alarm: certain, Object: e.headObject(name), Detail: detail})
+		e.misread(name, err)
 		return nil
 	}
+	return e.takeOpened(name, sealed, head)
+}
+
+// misread names a head that can't be opened, when all others were read.
+func (e *Engine) misread(name string, err error) {
+	e.mu.Lock()
+	confirmed := e.heads[name] != nil || e.confirmed(name)
+	e.mu.Unlock()
+	kind, detail := fault(err)
+	// A put that was cut off may leave a part of a head, on any place: only
+	// acknowledged ones are promised to be whole. That this one was shows when
+	// its writer went on without calling it void, or when somebody read it.
+	// No part of a head opens as another one.
+	certain := kind != "newer" && (confirmed || kind == "swapped") && !e.o.Store.Properties().Carried
+	e.problem(Problem{Kind: kind, Alarm: certain, Object: e.headObject(name), Detail: detail})
+}
+
+// takeOpened makes a head from the provider part of the catalogue.
+func (e *Engine) takeOpened(name string, sealed []byte, head *container.Head) error {
 	e.readable(e.headObject(name))
 	if e.isClone(head) {
 		if err := e.rename(); err != nil {
