@@ -45,9 +45,10 @@ func (e *Engine) isGone(object string) bool {
 }
 
 // isOldNews returns what tells whether heads need not carry a replaced name any
-// more, as far as this device can know.
+// more, as far as this device can know. For a lone one that is at once, unless a
+// head whose put failed, in this run or at the end of the last one, may still come.
 func (e *Engine) isOldNews() func(name string) bool {
-	if e.alone() {
+	if e.alone() && len(e.void) == 0 && e.passes >= newsLooks {
 		return func(string) bool { return true }
 	}
 	return func(name string) bool {

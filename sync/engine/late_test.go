@@ -30,6 +30,28 @@ func (u *unsure) Put(ctx context.Context, name string, data []byte) error {
 	return u.Store.Put(ctx, name, data)
 }
 
+// TestLateHead: the put of a head fails and has its effect much later, when what
+// it names was replaced and its device has absorbed all heads that it knows. A
+// device that sees it then still learns what was replaced.
+func TestLateHead(t *testing.T) {
+	place := &unsure{Store: memory.New(nil), left: 2}
+	one := newDevice(t, place, func(o *engine.Options) { o.Inline = 1 })
+	items := many(73, 1, 30)
+	one.append(items[:10]...)
+	if _, err := one.Pass(t.Context(), engine.Work{}); err == nil {
+		t.Fatal("the put of the second head was to fail")
+	}
+	one.append(items[10:]...)
+	one.settle()
+	if err := place.Store.Put(t.Context(), place.name, place.data); err != nil {
+		t.Fatal(err)
+	}
+	fresh := newDevice(t, place.Store, nil)
+	fresh.pass(engine.Work{})
+	same(t, "fresh", fresh.holds(), hashes(items))
+	wantAlarms(t, fresh, map[string]int64{}, map[string]int64{})
+}
+
 // TestVoidHeadInPart: a put of a head fails and leaves a part of it. Its writer
 // calls it void, and other devices know that writer: none of that is an alarm,
 // in whatever order somebody reads the heads.
