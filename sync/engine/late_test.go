@@ -78,3 +78,33 @@ func TestVoidHeadInPart(t *testing.T) {
 	same(t, "fresh", fresh.holds(), hashes(items))
 	wantAlarms(t, fresh, map[string]int64{}, map[string]int64{})
 }
+
+// TestVeryLateHead: the same, when everybody has forgotten what was replaced. What
+// such a head names and nobody has is no alarm, and heals.
+func TestVeryLateHead(t *testing.T) {
+	place := &unsure{Store: memory.New(nil), left: 2}
+	one := newDevice(t, place, func(o *engine.Options) { o.Inline = 1 })
+	items := many(75, 1, 60)
+	one.append(items[:10]...)
+	if _, err := one.Pass(t.Context(), engine.Work{}); err == nil {
+		t.Fatal("the put of the second head was to fail")
+	}
+	for i := 10; i < len(items); i += 2 {
+		one.append(items[i : i+2]...)
+		one.settle()
+	}
+	one.reopen()
+	if err := place.Store.Put(t.Context(), place.name, place.data); err != nil {
+		t.Fatal(err)
+	}
+	fresh := newDevice(t, place.Store, nil)
+	for range 3 {
+		fresh.pass(engine.Work{Settle: true, Scrub: true})
+	}
+	same(t, "fresh", fresh.holds(), hashes(items))
+	wantAlarms(t, fresh, map[string]int64{}, map[string]int64{})
+	if len(fresh.Status().Healed) == 0 {
+		t.Error("nothing was missing: the test tests nothing")
+	}
+	fresh.wantClean()
+}

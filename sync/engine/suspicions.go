@@ -31,6 +31,7 @@ type suspicion struct {
 	listing int64  // listings of heads begun before it was noticed
 	pass    int64  // looks finished before
 	how     string // what healed it meanwhile, "" nothing
+	doubt   bool   // it was contested then; a head written since may not show that any more
 }
 
 // suspect notes that an object in use was not found. With how, it was healed so
@@ -39,13 +40,22 @@ func (e *Engine) suspect(p Problem, how string) {
 	key := problemKey(p.Kind, p.Object)
 	e.mu.Lock()
 	_, known := e.problems[key]
+	_, waits := e.suspicions[key]
+	e.mu.Unlock()
+	doubt := false
+	if !known && !waits && !e.underHeads(p.Object) {
+		contested, err := e.contested(e.stopped, p.Object)
+		doubt = contested || err != nil
+	}
+	e.mu.Lock()
+	_, known = e.problems[key]
 	if known {
 		e.raise(p)
 	} else if s, waits := e.suspicions[key]; waits {
 		s.how = how
 		e.suspicions[key] = s
 	} else {
-		e.suspicions[key] = suspicion{problem: p, listing: e.listings, pass: e.passes, how: how}
+		e.suspicions[key] = suspicion{problem: p, listing: e.listings, pass: e.passes, how: how, doubt: doubt}
 	}
 	e.mu.Unlock()
 	if known && how != "" {
@@ -92,6 +102,7 @@ func (e *Engine) judge(ctx context.Context, listing int64) error {
 		if err != nil {
 			return err
 		}
+		certain = certain && !s.doubt
 		s.problem.Alarm = certain
 		if !certain && s.how != "" {
 			s.how += "; it may as well have been replaced"
@@ -190,10 +201,11 @@ func besideAnother(name string, live map[string]*liveHead) bool {
 	return false
 }
 
-// knows tells whether a head's writer had seen another head, by name.
+// knows tells whether a head's writer had seen another head, by name. Who calls it
+// void had not: its put failed, and may have its effect at any time.
 func (h *liveHead) knows(name string) bool {
 	incarnation, sequence, _ := container.ParseHeadName(name)
-	return slices.ContainsFunc(slices.Concat(h.covers, h.known), func(c container.Cover) bool {
+	return !within(h.void, incarnation, sequence) && slices.ContainsFunc(slices.Concat(h.covers, h.known), func(c container.Cover) bool {
 		return c.Incarnation == incarnation && c.To >= sequence
 	})
 }
