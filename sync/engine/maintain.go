@@ -122,7 +122,7 @@ func (e *Engine) copyStrays(ctx context.Context, report *Report) error {
 }
 
 // copyOut stages the strays of some chunks for the chunks that cover them,
-// unless the base knows them to be there.
+// unless the base knows them to be there, or they are deleted there.
 func (e *Engine) copyOut(ctx context.Context, out *outgoing, conversation *reconcile.Conversation, strays []int) error {
 	targets := make(map[int]*container.Chunk)
 	extents := conversation.Extents()
@@ -147,9 +147,12 @@ func (e *Engine) copyOut(ctx context.Context, out *outgoing, conversation *recon
 		if err != nil {
 			return err
 		}
+		deleted, err := e.deletedAmong(ctx, chunk.Contact, chunk.Identifier, pendingMessages(chunk), shown)
+		if err != nil {
+			return err
+		}
 		chunk.Messages = slices.DeleteFunc(chunk.Messages, func(message container.Envelope) bool {
-			return contains(shown, knownMessage(&message)) ||
-				contains(shown, knownRemoval(container.Tombstone{Hash: message.Hash, Timestamp: message.Timestamp}))
+			return contains(shown, knownMessage(&message)) || deleted[message.Hash]
 		})
 		chunk.Tombstones = slices.DeleteFunc(chunk.Tombstones, func(tombstone container.Tombstone) bool {
 			return contains(shown, knownRemoval(tombstone))
@@ -159,6 +162,15 @@ func (e *Engine) copyOut(ctx context.Context, out *outgoing, conversation *recon
 		}
 	}
 	return nil
+}
+
+// pendingMessages lists the messages of a chunk as if they were to be pushed.
+func pendingMessages(chunk *container.Chunk) []pendingItem {
+	items := make([]pendingItem, len(chunk.Messages))
+	for i := range chunk.Messages {
+		items[i].envelope = chunk.Messages[i]
+	}
+	return items
 }
 
 // collect gathers the items of a chunk that others cover, by target.

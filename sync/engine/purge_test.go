@@ -159,3 +159,45 @@ func TestDeletedStray(t *testing.T) {
 		d.wantClean()
 	}
 }
+
+// TestStrayDeletedElsewhere: a state that nobody named turns up with a message that
+// another chunk covers by now, where it was deleted. Who brings it home and knows
+// nothing of that leaves it out.
+func TestStrayDeletedElsewhere(t *testing.T) {
+	place := memory.New(nil)
+	slow := &meddling{Store: place}
+	one, two := newDevice(t, slow, nil), newDevice(t, place, nil)
+	secret := message("bob.eth", 3000, "secret")
+	late := make(map[string][]byte)
+	slow.meanwhile = func() {
+		two.append(message("bob.eth", 1000, "first"), secret)
+		two.pass(engine.Work{})
+		for _, name := range objects(t, place, true) {
+			late[name] = get(t, place, name)
+			if err := place.Delete(t.Context(), name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		two.close()
+	}
+	one.append(message("bob.eth", 2000, "second"), secret)
+	one.pass(engine.Work{})
+	one.remove(secret)
+	one.settle()
+	for name, data := range late {
+		if err := place.Put(t.Context(), name, data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fresh := newDevice(t, place, func(o *engine.Options) { o.DeleteGrace = 1000 * time.Hour })
+	for range 12 { // others count as active for some looks
+		fresh.pass(engine.Work{})
+	}
+	if left := holding(t, place, `"secret`); len(left) != 0 {
+		t.Errorf("%q hold the message", left)
+	}
+	if held := fresh.holds(); len(held) != 2 {
+		t.Errorf("%d messages", len(held))
+	}
+	fresh.wantClean()
+}
