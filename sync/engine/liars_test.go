@@ -130,7 +130,11 @@ func spoilOne(t *testing.T, kind string, spoil func(whole, other []byte) []byte)
 	for _, n := range status.Alarms.Raised {
 		raised += n
 	}
-	if raised != 1 || !maps.Equal(status.Alarms.Raised, status.Alarms.Healed) || len(status.Problems) > 0 || status.Healed[0].Object != victim {
+	want := int64(1)
+	if spoiled == nil && (kind == "root" || kind == "conversation") {
+		want = 0 // said, and no alarm: heads say all that a list says
+	}
+	if raised != want || !maps.Equal(status.Alarms.Raised, status.Alarms.Healed) || len(status.Problems) > 0 || status.Healed[0].Object != victim {
 		t.Errorf("alarms %+v\nproblems %+v\nover %+v", status.Alarms, status.Problems, status.Healed)
 	}
 	if back, err := place.Get(context.Background(), victim); err != nil || !bytes.Equal(back, whole) {

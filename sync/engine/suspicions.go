@@ -143,7 +143,8 @@ func (e *Engine) underHeads(object string) bool {
 // an object rightly. In a carried folder files come in any order, so nothing
 // that is not there proves anything. Elsewhere one case is left (record 8): a
 // head that was held up between its writer's look and its put still names what
-// was replaced and forgotten since. Then all that the object held is elsewhere.
+// was replaced and forgotten since. Then all that the object held is elsewhere;
+// of a list it always is.
 func (e *Engine) certain(ctx context.Context, p Problem) (bool, error) {
 	if e.o.Store.Properties().Carried {
 		return false, nil
@@ -151,7 +152,10 @@ func (e *Engine) certain(ctx context.Context, p Problem) (bool, error) {
 	if e.underHeads(p.Object) {
 		return true, nil
 	}
-	if kind, _, state, ok := e.inUse(p.Object); ok && kind == container.KindChunk {
+	if kind, _, state, ok := e.inUse(p.Object); ok {
+		if kind != container.KindChunk {
+			return false, nil // heads say all that a list says: nothing can be missing with it
+		}
 		elsewhere, err := e.outlived(ctx, &outgoing{}, e.namedObjects()[p.Object], state, []reconcile.State{state})
 		if err != nil || elsewhere {
 			return false, err

@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	seeds  = flag.Int("simtest.seeds", 200, "random worlds to run")
+	seeds  = flag.Int("simtest.seeds", 100, "random worlds to run")
 	first  = flag.Uint64("simtest.first", 1, "seed of the first world")
 	keep   = flag.String("simtest.keep", "", "steps of the history to keep, such as 3,7-9; the others are left out")
 	long   = flag.Duration("simtest.for", 0, "run worlds for this long, whatever their number")
