@@ -63,16 +63,16 @@ func (e *Engine) suspect(p Problem, how string) {
 	}
 }
 
-// acquit ends suspicions of an object that was now read whole. It existed all
-// the time, unless another device wrote it again, which none does without need:
-// so it is an alarm that it was not found before.
+// acquit ends suspicions of an object that was now read whole. On a lone device it
+// is an alarm that it was not found before; another one may have written it again,
+// which it does for what it takes for missing.
 func (e *Engine) acquit(object string) {
 	found := false
 	e.mu.Lock()
 	key := problemKey("missing", object)
 	if s, waits := e.suspicions[key]; waits && s.how == "" { // what this device wrote again waits for the next look
 		delete(e.suspicions, key)
-		s.problem.Alarm = !e.o.Store.Properties().Carried
+		s.problem.Alarm = len(e.others) == 0 && !e.o.Store.Properties().Carried
 		e.raise(s.problem)
 		found = e.lower("missing", object, "it is there again")
 	}

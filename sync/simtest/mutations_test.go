@@ -18,8 +18,9 @@ func journalMutations() []mutation {
 		{name: "forget at put", invariant: 2, file: "sync/engine/push.go",
 			old: "	if err := e.publish(ctx, out); err != nil {\n		return 0, err\n	}\n	e.mu.Lock()\n	e.owed",
 			new: "	if _, err := e.confirmBatch(out.batch); err != nil {\n		return 0, err\n	}\n	out.batch.items = nil\n	if err := e.publish(ctx, out); err != nil {\n		return 0, err\n	}\n	e.mu.Lock()\n	e.owed"},
-		{name: "forget without the second look", invariant: 2, file: "sync/engine/confirm.go",
-			old: "if at < 0 || extents[at].Identifier != item.chunk {", new: "if at < 0 {"},
+		{name: "forget without the second look, and bring no strays home", invariant: 2, file: "sync/engine/confirm.go",
+			old: "if at < 0 || extents[at].Identifier != item.chunk {", new: "if at < 0 {", more: []edit{
+				{"sync/engine/maintain.go", "		if strays := conversation.Strays(); len(strays) > 0 {", "		if strays := conversation.Strays(); len(strays) > 1000 {"}}},
 		{name: "a failed push gives nothing back", invariant: 2, file: "sync/engine/push.go",
 			old: "		e.pending[contact] = append(e.pending[contact], entries...)\n	}\n}\n\n// pushBatch", new: "		_, _ = contact, entries\n	}\n}\n\n// pushBatch"},
 		{name: "the base tells messages by their hash alone", invariant: 2, file: "sync/engine/base.go",
@@ -48,6 +49,8 @@ func writingMutations() []mutation {
 			old: "		e.addHead(merged, name, old)", new: "		e.addHead(&reconcile.Catalogue{}, name, old)"},
 		{name: "a state is removed because others hold as much", invariant: 6, file: "sync/engine/scrub.go",
 			old: "		if e.isReplaced(object) {\n			leftover", new: "		if true {\n			leftover"},
+		{name: "twins that remove each other", invariant: 6, file: "sync/engine/rewrite.go",
+			old: "		picked := reconcile.Compact(chunk.States, i+1 < len(conversation.Chunks), spill)\n", new: "		for j := 1; j < len(chunk.States); j++ {\n			a, b := chunk.States[j-1], chunk.States[j]\n			if a.Items == b.Items && a.First == b.First && a.Last == b.Last && !a.Inline() && !b.Inline() {\n				if e.device < \"m\" {\n					a = b\n				}\n				_ = e.o.Store.Delete(ctx, string(e.chunkKey(conversation.Contact, chunk.Identifier))+\"/\"+a.Name)\n			}\n		}\n		picked := reconcile.Compact(chunk.States, i+1 < len(conversation.Chunks), spill)\n"},
 		{name: "what a failed pass wrote is left", invariant: 5, file: "sync/engine/pass.go",
 			old: "	if err := e.adoptLoose(ctx); err != nil {", new: "	if err := error(nil); err != nil {", more: []edit{
 				{"sync/engine/scrub.go", "		unnamed = append(unnamed, object.Name)", "			_ = object"}}},
@@ -113,5 +116,18 @@ func deviceMutations() []mutation {
 
 // lyingMutations show in worlds whose place lies.
 func lyingMutations() []mutation {
-	return nil
+	return []mutation{
+		{name: "a rolled-back place accepted in silence", invariant: 9, lies: true, file: "sync/engine/problems.go",
+			old: "	key := problemKey(p.Kind, p.Object)\n	old, known", new: "	p.Alarm = false\n	key := problemKey(p.Kind, p.Object)\n	old, known"},
+		{name: "vanished heads are not written again", invariant: 9, lies: true, file: "sync/engine/vanished.go",
+			old: "	if len(lost) > 0 {", new: "	if len(lost) > 1000 {"},
+		{name: "no copy is kept of what was written", invariant: 9, lies: true, file: "sync/engine/push.go",
+			old: "	return e.o.Cache.Blobs().Put(up.object, up.sealed, false)\n}\n\n// stage", new: "	return nil\n}\n\n// stage"},
+		{name: "copies go as soon as another device replaced them", invariant: 9, lies: true, file: "sync/engine/doubt.go",
+			old: "	if len(objects) == 0 {\n		return nil\n	}\n	return e.o.Cache", new: "	if true {\n		for _, object := range objects {\n			_ = e.o.Cache.Blobs().Remove(object)\n		}\n		return nil\n	}\n	return e.o.Cache"},
+		{name: "what a name calls replaced is removed unread", invariant: 3, lies: true, file: "sync/engine/rescue.go",
+			old: "func (e *Engine) removeNamed(ctx context.Context, objects []string) error {\n", new: "func (e *Engine) removeNamed(ctx context.Context, objects []string) error {\n	if len(objects) > 0 {\n		return e.remove(ctx, objects)\n	}\n"},
+		{name: "what can't be opened is taken for absent and replaced", invariant: 3, lies: true, file: "sync/engine/load.go",
+			old: "isAny(err, providers.ErrNotFound, errGone)", new: "isAny(err, providers.ErrNotFound, errGone, seal.ErrDamaged, seal.ErrOtherKey, seal.ErrNewerVersion)"},
+	}
 }
