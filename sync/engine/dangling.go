@@ -249,8 +249,8 @@ func (e *Engine) outlived(ctx context.Context, out *outgoing, contact string, st
 func (e *Engine) resolveList(ctx context.Context, out *outgoing, conversation *reconcile.Conversation) error {
 	key := e.conversationKey(conversation.Contact)
 	gone, err := e.goneStates(ctx, container.KindConversation, key, conversation.Contact, conversation.States)
-	if err != nil || len(gone) == 0 {
-		return err
+	if err != nil || len(gone) == 0 || e.o.Store.Properties().Carried {
+		return err // a carried list comes late, and may say what is not known here
 	}
 	list := &container.Conversation{Contact: conversation.Contact, Replaces: names(gone)}
 	for _, chunk := range conversation.Chunks {
@@ -274,8 +274,8 @@ func (e *Engine) resolveRoot(ctx context.Context, out *outgoing) error {
 	states := slices.Clone(e.catalogue.Root)
 	e.mu.Unlock()
 	gone, err := e.goneStates(ctx, container.KindRoot, e.o.Root, "", states)
-	if err != nil || len(gone) == 0 {
-		return err
+	if err != nil || len(gone) == 0 || e.o.Store.Properties().Carried {
+		return err // a carried list comes late, and may say what is not known here
 	}
 	contacts := e.contacts()
 	root := &container.Root{Conversations: slices.Clone(contacts), Names: contacts, Hidden: e.hiddenCounters()}
