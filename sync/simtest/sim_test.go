@@ -37,7 +37,7 @@ func TestRandomWorlds(t *testing.T) {
 	// Worlds are small and throw much away: with the usual setting a fifth of
 	// the processor time went into looking for what is still in use.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
-	var next, done, steps, moments atomic.Int64
+	var next, done, steps, moments, writes atomic.Int64
 	var failed atomic.Bool
 	end := time.Now().Add(*long)
 	var group sync.WaitGroup
@@ -53,6 +53,7 @@ func TestRandomWorlds(t *testing.T) {
 				done.Add(1)
 				steps.Add(int64(len(h.steps)))
 				moments.Add(result.moments)
+				writes.Add(result.writes)
 				switch {
 				case len(result.failures) == 0:
 				case *all:
@@ -64,7 +65,7 @@ func TestRandomWorlds(t *testing.T) {
 		})
 	}
 	group.Wait()
-	t.Logf("%d worlds, %d steps, %d moments at which a fault could strike", done.Load(), steps.Load(), moments.Load())
+	t.Logf("%d worlds, %d steps, %d requests and %d writes to disks at which a fault could strike", done.Load(), steps.Load(), moments.Load(), writes.Load())
 }
 
 // replay runs one world with the steps asked for.
@@ -92,6 +93,7 @@ type history struct {
 type result struct {
 	failures []string
 	moments  int64
+	writes   int64 // to the disks that were there in the end
 }
 
 func newHistory(seed uint64) *history {
@@ -120,6 +122,9 @@ func (h *history) run(t *testing.T, log func(string)) (r result) {
 		}
 		r.failures = w.run(chosen)
 		r.moments = w.schedule.count
+		for _, d := range w.devices {
+			r.writes += int64(d.disk.Changes())
+		}
 	})
 	return r
 }
