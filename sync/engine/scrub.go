@@ -197,18 +197,8 @@ func (e *Engine) adoptObject(ctx context.Context, out *outgoing, object string) 
 	}
 	key, name, _ := strings.Cut(object, "/")
 	found, err := e.identify(container.Key(key), sealed)
-	switch {
-	case e.isDebris(object, sealed, err):
-		// No alarm: no head names it, so nobody said that it is whole.
-		kind, detail := fault(err)
-		e.problem(Problem{Kind: kind, Object: object, Detail: detail + "; no head names it"})
-		return e.sweepDebris(ctx, object, sealed)
-	case isAny(err, seal.ErrOtherKey, seal.ErrDamaged):
-		return nil // another account's, for all that can be told
-	case err != nil:
-		kind, detail := fault(err)
-		e.problem(Problem{Kind: kind, Object: object, Detail: detail + "; no head names it"})
-		return nil
+	if err != nil {
+		return e.passOver(ctx, object, sealed, err)
 	}
 	e.readable(object)
 	found.state.Name = name
@@ -249,6 +239,21 @@ func (e *Engine) adoptObject(ctx context.Context, out *outgoing, object string) 
 		out.news.AddRoot(found.state)
 	}
 	return nil
+}
+
+// passOver leaves an object alone that nothing names and that can't be opened,
+// unless it is debris. It is no alarm: nobody said that it is whole.
+func (e *Engine) passOver(ctx context.Context, object string, sealed []byte, why error) error {
+	debris := e.isDebris(object, sealed, why)
+	if !debris && isAny(why, seal.ErrOtherKey, seal.ErrDamaged) {
+		return nil // another account's, for all that can be told
+	}
+	kind, detail := fault(why)
+	e.problem(Problem{Kind: kind, Object: object, Detail: detail + "; no head names it"})
+	if !debris {
+		return nil
+	}
+	return e.sweepDebris(ctx, object, sealed)
 }
 
 // listAdopted publishes the identifier of an adopted chunk that is new: its
