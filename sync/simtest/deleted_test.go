@@ -63,7 +63,7 @@ func (w *world) checkNoneRemoved(a *account, where string, plain []byte) {
 // hide hides one of a device's conversations, or shows it again.
 func (w *world) hide(d *device) {
 	contact := w.contact()
-	if err := d.Hide(context.Background(), contact, w.random.IntN(2) == 0); err != nil && !d.view.dead && !d.full && !errors.Is(err, engine.ErrNoConversation) {
+	if err := d.Hide(context.Background(), contact, w.random.IntN(2) == 0); err != nil && !d.view.dead.Load() && !d.full && !errors.Is(err, engine.ErrNoConversation) {
 		w.fail("device %d: hide: %v", d.id, err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/dm3sync/dm3sync/cache"
@@ -62,7 +63,7 @@ type device struct {
 	cache  *cache.Cache
 	view   *view
 	backup *backup
-	writes int // to the disk, until it crashes; 0 is no bound
+	writes atomic.Int64 // to the disk, until it crashes; 0 is no bound
 }
 
 // backup is a copy of a device's disk.
@@ -124,7 +125,7 @@ func (t traced) Write(line []byte) (int, error) {
 
 // crash ends the run at once: nothing that it does from here on has any effect.
 func (d *device) crash() {
-	d.view.dead = true
+	d.view.dead.Store(true)
 	if d.world.setting.liar {
 		d.disk.Kill() // what the place loses must be on some disk
 		return
@@ -144,11 +145,11 @@ func (d *device) stop() {
 		return
 	}
 	err := errors.Join(d.Engine.Close(), d.cache.Close())
-	if err != nil && !d.view.dead && !d.full {
+	if err != nil && !d.view.dead.Load() && !d.full {
 		d.world.fail("device %d does not stop: %v", d.id, err)
 	}
 	d.Engine, d.cache = nil, nil
-	d.writes = 0
+	d.writes.Store(0)
 }
 
 // unconfirmed lists what only this device's journal is sure to hold.
@@ -200,7 +201,7 @@ func (d *device) pass(work engine.Work) {
 	if *trace {
 		d.world.log(fmt.Sprintf("      device %d: %+v: %+v %v", d.id, work, report, err))
 	}
-	if err == nil || d.view.dead {
+	if err == nil || d.view.dead.Load() {
 		return
 	}
 	if d.full {
@@ -237,7 +238,7 @@ func (d *device) append(items ...engine.Item) {
 		f.whole = joined(f.whole, item.Envelope)
 		d.knows[item.Envelope.Hash] = true
 	}
-	if err != nil && !d.view.dead && !d.full {
+	if err != nil && !d.view.dead.Load() && !d.full {
 		d.world.fail("device %d: append: %v", d.id, err)
 	}
 }
@@ -257,7 +258,7 @@ func (d *device) remove(hashes ...container.MessageHash) {
 		switch {
 		case err == nil:
 			f.removed = true
-		case d.view.dead || d.full:
+		case d.view.dead.Load() || d.full:
 			f.unsure = true
 		default:
 			d.world.fail("device %d: remove: %v", d.id, err)

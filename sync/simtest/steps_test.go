@@ -127,13 +127,13 @@ func (w *world) restart(kind string, d *device) {
 	case "cut":
 		d.view.budget = 1 + w.random.IntN(25)
 	case "cutdisk":
-		d.writes = 1 + w.random.IntN(30)
+		d.writes.Store(int64(1 + w.random.IntN(30)))
 	}
 	w.tasks(func() {
 		if kind == "cutdisk" {
 			d.append(items...)
 		}
-		if kind != "restart" && !d.view.dead {
+		if kind != "restart" && !d.view.dead.Load() {
 			d.pass(work)
 		}
 		d.stop()
@@ -145,18 +145,18 @@ func (w *world) restart(kind string, d *device) {
 func (w *world) watchDisk(d *device) {
 	d.disk.SetHook(func(operation cachetest.Operation) cachetest.Outcome {
 		if *trace {
-			w.log(fmt.Sprintf("      disk %d: %v %s %d", d.id, operation.Kind, operation.Path, d.writes))
+			w.log(fmt.Sprintf("      disk %d: %v %s %d", d.id, operation.Kind, operation.Path, d.writes.Load()))
 		}
-		if d.writes == 0 {
+		if d.writes.Load() == 0 {
 			return cachetest.Outcome{}
 		}
 		// One write at a time, in an order of its own.
 		w.schedule.pause(d.id, fmt.Sprintf("disk %v %s", operation.Kind, operation.Path))
-		if d.writes--; d.writes != 0 {
+		if d.writes.Add(-1) != 0 {
 			return cachetest.Outcome{}
 		}
 		if d.view != nil {
-			d.view.dead = true
+			d.view.dead.Store(true)
 		}
 		if w.setting.liar {
 			d.disk.Kill()

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/dm3sync/dm3sync/providers"
@@ -36,8 +37,8 @@ type view struct {
 	random  *rand.Rand
 	promise providers.Properties
 	weather weather
-	dead    bool // the run has crashed
-	budget  int  // requests until it does; 0 is no bound
+	dead    atomic.Bool // the run has crashed
+	budget  int         // requests until it does; 0 is no bound
 	crash   func()
 	shown   map[string][]providers.Object
 }
@@ -54,7 +55,7 @@ func (v *view) request(ctx context.Context, what string) (effect bool, err error
 	if *trace {
 		v.world.log(fmt.Sprintf("      device %d: %s", v.device, what))
 	}
-	if v.dead {
+	if v.dead.Load() {
 		return false, errCut
 	}
 	if err := ctx.Err(); err != nil {
