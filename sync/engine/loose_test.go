@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 
 	"github.com/dm3sync/dm3sync/providers"
@@ -15,13 +16,12 @@ var errRefused = errors.New("refused")
 // refusing lets some puts happen and refuses the next one, once.
 type refusing struct {
 	providers.Store
-	left  int
+	left  atomic.Int64
 	after bool // it happens all the same
 }
 
 func (r *refusing) Put(ctx context.Context, name string, data []byte) error {
-	r.left--
-	if r.left != 0 {
+	if r.left.Add(-1) != 0 {
 		return r.Store.Put(ctx, name, data)
 	}
 	if r.after {
@@ -34,9 +34,10 @@ func (r *refusing) Put(ctx context.Context, name string, data []byte) error {
 // needed for that.
 func TestFailedPassLeavesNothing(t *testing.T) {
 	failed := 0
-	for left := 1; left < 24; left += 2 {
+	for left := int64(1); left < 24; left += 2 {
 		for _, after := range []bool{false, true} {
-			store := &refusing{Store: memory.New(nil), left: left, after: after}
+			store := &refusing{Store: memory.New(nil), after: after}
+			store.left.Store(left)
 			d := newDevice(t, store, smallChunks)
 			d.append(many(1, 3, 1500)...)
 			if _, err := d.Pass(t.Context(), engine.Work{Flush: true}); errors.Is(err, errRefused) {
