@@ -41,7 +41,7 @@ func (s *server) shown() map[string][]byte {
 
 // mended notes that a device wrote a harmed object again as it was. It has noticed
 // the harm then, and must have raised an alarm: at once for wrong bytes; for a head
-// that is gone, where listings are current. That a state is gone is no alarm while
+// that is gone, where listings are current and puts durable. That a state is gone is no alarm while
 // another device may have replaced it (record 10).
 func (w *world) mended(device int, name string, data []byte) {
 	before, harmed := w.harmed[name]
@@ -53,6 +53,7 @@ func (w *world) mended(device int, name string, data []byte) {
 	isHead := strings.HasPrefix(name, string(d.account.heads)+"/")
 	switch {
 	case there && bytes.Equal(now, before): // put right by the place itself
+	case isHead && !w.setting.promise.Durable: // it may have been a put that was cut off
 	case there, isHead && w.setting.promise.CurrentListings:
 		d.noticed = append(d.noticed, name)
 	}
