@@ -29,7 +29,7 @@ func (e *Engine) caughtUp() error {
 	if !behind {
 		return nil
 	}
-	return e.o.Cache.Records().Update(func(tx *cache.Tx) error { return tx.Delete("meta", "behind") })
+	return e.dropRecords("meta", "behind")
 }
 
 // doubt marks a page that was read from a cache that may be older than what the

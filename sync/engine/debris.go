@@ -84,7 +84,7 @@ func (e *Engine) sweepDebris(ctx context.Context, object string, sealed []byte) 
 		return fmt.Errorf("engine: remove torn object %s: %w", object, err)
 	}
 	e.readable(object) // nothing is wrong with it any more
-	return e.o.Cache.Records().Update(func(tx *cache.Tx) error { return tx.Delete("debris", object) })
+	return e.dropRecords("debris", object)
 }
 
 // sweepHeads looks at the heads that a listing shows and that no live head is or

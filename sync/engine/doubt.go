@@ -189,14 +189,7 @@ func (e *Engine) endDoubts(objects []string) error {
 	if err := e.dropForGood(drop); err != nil {
 		return err
 	}
-	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
-		for _, object := range objects {
-			if err := tx.Delete("doubt", object); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return e.dropRecords("doubt", objects...)
 }
 
 // copied opens the states of a copy in the cache, of a state or of a head that

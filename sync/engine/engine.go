@@ -268,6 +268,18 @@ func (e *Engine) record(bucket, key string) ([]byte, bool, error) {
 	return plain, true, nil
 }
 
+// dropRecords takes values out of a bucket, all in one transaction.
+func (e *Engine) dropRecords(bucket string, keys ...string) error {
+	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
+		for _, key := range keys {
+			if err := tx.Delete(bucket, key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 func (e *Engine) putRecord(tx *cache.Tx, bucket, key string, plain []byte) error {
 	sealed, err := e.o.Sealer.SealRecord(nil, bucket+"/"+key, plain)
 	if err != nil {

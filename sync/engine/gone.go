@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/dm3sync/dm3sync/cache"
 	"github.com/dm3sync/dm3sync/internal/container"
 	"github.com/dm3sync/dm3sync/sync/reconcile"
 )
@@ -145,14 +144,7 @@ func (e *Engine) forgetGone(names []string) error {
 	if len(names) == 0 {
 		return nil
 	}
-	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
-		for _, name := range names {
-			if err := tx.Delete("gone", name); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return e.dropRecords("gone", names...)
 }
 
 // findUnsaid looks through all live heads for what only absorbing them all

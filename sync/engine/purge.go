@@ -78,7 +78,7 @@ func (e *Engine) duePurges() (due []purgeable, err error) {
 		if waiting[key] {
 			continue
 		}
-		if err := e.o.Cache.Records().Update(func(tx *cache.Tx) error { return tx.Delete("purge", string(key)) }); err != nil {
+		if err := e.dropRecords("purge", string(key)); err != nil {
 			return nil, err
 		}
 		delete(e.purgeSince, key)

@@ -375,14 +375,7 @@ func (e *Engine) setFree(objects []string) error {
 	if err := e.dropForGood(drop); err != nil {
 		return err
 	}
-	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
-		for _, object := range objects {
-			if err := tx.Delete("replaced", object); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return e.dropRecords("replaced", objects...)
 }
 
 func (e *Engine) isLiveHead(object string) bool {
