@@ -20,13 +20,15 @@ const touchInterval = 5 * time.Minute
 const pinSuffix = ".p"
 
 // Blobs keeps the sealed bodies of states as files, within a budget of bytes.
-// The blob that was read the longest ago leaves first; pinned ones never leave.
+// The blob that was read the longest ago leaves first; pinned ones never leave,
+// and where they take more than half of the budget, the others may have half of it
+// all the same.
 // Nothing is fsynced: whoever opens a blob verifies it, and treats damage like
 // absence (Remove, then fetch anew). Methods are safe for concurrent use.
 type Blobs struct {
 	disk   Disk
 	folder string
-	budget int64
+	budget atomic.Int64
 	now    func() time.Time
 	next   atomic.Uint64 // number of the next temporary file
 
@@ -74,7 +76,7 @@ func (b *Blobs) path(key blobKey, pinned bool) string {
 // whole budget is not kept, which is no error.
 func (b *Blobs) Put(name string, sealed []byte, pinned bool) error {
 	size := int64(len(sealed))
-	if size > b.budget && !pinned {
+	if size > b.budget.Load() && !pinned {
 		b.mu.Lock()
 		_, held := b.order.find(keyOf(name))
 		b.mu.Unlock()
@@ -123,7 +125,7 @@ func (b *Blobs) install(key blobKey, temporary string, size int64, pinned bool) 
 	if err != nil {
 		return err
 	}
-	b.take(item{key: key, size: size, pinned: pinned, read: b.now().Unix()})
+	b.take(item{key: key, size: size, pinned: pinned, read: seconds(b.now())})
 	return nil
 }
 
@@ -156,6 +158,21 @@ func (b *Blobs) Get(name string) ([]byte, bool) {
 	return sealed, true
 }
 
+// Peek returns the blob of a name without marking it as read: whoever only counts does not
+// change what stays.
+func (b *Blobs) Peek(name string) ([]byte, bool) {
+	b.mu.Lock()
+	at, held := b.order.find(keyOf(name))
+	if !held {
+		b.mu.Unlock()
+		return nil, false
+	}
+	path := b.path(b.order.items[at].key, b.order.items[at].pinned)
+	b.mu.Unlock()
+	sealed, err := b.disk.ReadFile(path)
+	return sealed, err == nil
+}
+
 // readAgain reads while nobody can pin, evict or replace; a file that is missing
 // now was taken by somebody else, and is forgotten.
 func (b *Blobs) readAgain(key blobKey) ([]byte, error) {
@@ -174,10 +191,10 @@ func (b *Blobs) readAgain(key blobKey) ([]byte, error) {
 // after a restart needs it, so a failure costs no more than that.
 func (b *Blobs) touch(it *item) {
 	now := b.now()
-	if now.Unix()-it.read < int64(touchInterval/time.Second) {
+	if now.Unix()-int64(it.read) < int64(touchInterval/time.Second) {
 		return
 	}
-	it.read = now.Unix()
+	it.read = seconds(now)
 	_ = b.disk.SetTime(b.path(it.key, it.pinned), now)
 }
 

@@ -44,7 +44,8 @@ const (
 // Options says how large a cache may become. A zero field takes its default.
 type Options struct {
 	// BlobBudget is how many bytes of blobs are kept, pinned ones included.
-	// Pinned blobs never leave, even above the budget. Default 512 MiB.
+	// Pinned blobs never leave, even above the budget, and half of it is for the
+	// others in any case. Default 512 MiB.
 	BlobBudget int64
 	// SegmentSize is the size in bytes at which the journal begins a new file;
 	// space comes back one whole segment at a time. Default 8 MiB, at most 1 GiB,

@@ -23,7 +23,7 @@ type Disk interface {
 	Stat(path string) (fs.FileInfo, error)
 	// SetTime sets the time of a file's last change.
 	SetTime(path string, at time.Time) error
-	// ReadFile returns a whole file; the bytes are the caller's.
+	// ReadFile returns a whole file, whose bytes nobody may change.
 	ReadFile(path string) ([]byte, error)
 	// WriteFile makes or replaces a file, private to the user, without a sync.
 	// After an error the file may be there in part.
@@ -82,6 +82,9 @@ type RecordStore interface {
 	// Begin begins a transaction, once no other one runs. Get and Page don't see
 	// what it changes before Commit.
 	Begin() (RecordTransaction, error)
+	// Sync makes durable what transactions kept that were committed before it, though
+	// not the names of the store's files.
+	Sync() error
 	// Close ends the use of the store, and waits for what is under way.
 	Close() error
 }

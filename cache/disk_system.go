@@ -13,6 +13,9 @@ import (
 // systemDisk is the file system of the machine.
 type systemDisk struct{}
 
+// SystemDisk returns the file system of the machine, for what is kept beside a cache.
+func SystemDisk() Disk { return systemDisk{} }
+
 func (systemDisk) MakeFolder(path string) error                  { return os.MkdirAll(path, folderMode) }
 func (systemDisk) ReadFolder(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) }
 func (systemDisk) Stat(path string) (fs.FileInfo, error)         { return os.Stat(path) }

@@ -3,6 +3,7 @@ package cache
 import (
 	"errors"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -33,7 +34,7 @@ type batch struct {
 
 const (
 	maxBatch       = MaxAppend // a fuller batch takes nobody else
-	maxSpareBuffer = 1 << 20   // larger buffers go back to the collector
+	maxSpareBuffer = 128 << 10 // larger buffers go back to the collector
 	maxSpareSlots  = 1 << 12
 
 	minPatience = 50 * time.Microsecond
@@ -303,6 +304,10 @@ func (s *segment) finish() error {
 func (j *Journal) publish(b *batch) {
 	s := b.segment
 	if b.create {
+		if n := len(j.segments); n > 0 {
+			full := j.segments[n-1]
+			full.slots = slices.Clone(full.slots) // without room to grow
+		}
 		j.segments = append(j.segments, s)
 	}
 	s.end = b.base + int64(len(b.data))

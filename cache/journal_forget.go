@@ -11,7 +11,8 @@ import (
 
 // Forget drops entries, and removes a segment once all its entries are dropped.
 // Unknown and forgotten numbers are fine. It is written without a sync: after a
-// crash entries may be replayed again, never the other way round.
+// crash entries may be replayed again, never the other way round; so they may
+// after an error, but until then the journal knows them no more.
 func (j *Journal) Forget(ids ...EntryID) error {
 	sorted := slices.Clone(ids)
 	slices.Sort(sorted)

@@ -3,6 +3,8 @@ package cache
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"sync/atomic"
 )
 
 const (
@@ -13,13 +15,14 @@ const (
 // Records keeps small sealed values under a bucket and a key. Both are opaque
 // names (hashes, random names) that may be seen by whoever reads the disk.
 // Everything in it can be rebuilt from the provider: after a power loss the last
-// transactions may be missing, though never a part of one. Methods are safe for
+// transactions since Sync may be missing, though never a part of one. Methods are safe for
 // concurrent use; a running Update does not block readers.
 type Records struct {
 	disk    Disk
 	path    string
 	rebuilt bool
 	store   RecordStore
+	linked  atomic.Bool // the names of its files are durable
 }
 
 // Get returns the value under key in bucket, and whether there is one.
@@ -71,6 +74,22 @@ func (r *Records) Update(change func(tx *Tx) error) error {
 	if err := changes.Commit(); err != nil {
 		return r.fail("committing", err)
 	}
+	return nil
+}
+
+// Sync returns once every Update that returned before it would survive a power
+// loss.
+func (r *Records) Sync() error {
+	if err := r.store.Sync(); err != nil {
+		return r.fail("syncing", err)
+	}
+	if r.linked.Load() {
+		return nil
+	}
+	if err := r.disk.SyncFolder(filepath.Dir(r.path)); err != nil {
+		return r.fail("syncing", err)
+	}
+	r.linked.Store(true)
 	return nil
 }
 

@@ -4,12 +4,18 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
+	"syscall"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
+
+// Format is the version of the folders that this package writes, and the newest that it opens; see ErrNewerVersion.
+const Format = recordsVersion
 
 const (
 	recordsVersion = 1
@@ -38,10 +44,12 @@ type sqliteStore struct {
 	reader *sql.DB // few connections
 
 	one, page, upsert, remove *sql.Stmt
+
+	log string // path of the write-ahead log
 }
 
 func openSQLite(path string, thorough bool) (*sqliteStore, error) {
-	s := &sqliteStore{}
+	s := &sqliteStore{log: path + "-wal"}
 	err := s.connect(path)
 	if err == nil {
 		err = s.prepareSchema(thorough)
@@ -154,6 +162,19 @@ func (s *sqliteStore) Begin() (RecordTransaction, error) {
 	return &sqliteTransaction{tx: tx, upsert: tx.Stmt(s.upsert), remove: tx.Stmt(s.remove)}, nil
 }
 
+// Sync syncs the write-ahead log: what is not in it any more, the database made
+// durable elsewhere before it used the log anew.
+func (s *sqliteStore) Sync() error {
+	file, err := os.OpenFile(s.log, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // nothing was written since the log was folded in
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Sync(), file.Close())
+}
+
 // Close closes the readers first, so that the writer folds the log back in.
 func (s *sqliteStore) Close() error {
 	var errs []error
@@ -201,17 +222,23 @@ func translate(err error) error {
 		return err
 	case errors.Is(err, sql.ErrConnDone), err.Error() == "sql: database is closed", err.Error() == "sql: statement is closed":
 		return ErrClosed
-	case isDamage(err):
+	}
+	switch primaryCode(err) {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	case sqlite3.SQLITE_FULL: // the database does not hand on the system's own error
+		return fmt.Errorf("%w: %w", syscall.ENOSPC, err)
+	case sqlite3.SQLITE_READONLY:
+		return fmt.Errorf("%w: %w", syscall.EROFS, err)
 	}
 	return err
 }
 
-func isDamage(err error) bool {
+// primaryCode is the database's code without its extended part; 0 for errors of others.
+func primaryCode(err error) int {
 	var failure *sqlite.Error
 	if !errors.As(err, &failure) {
-		return false
+		return 0
 	}
-	code := failure.Code() & 0xff // without the extended part
-	return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
+	return failure.Code() & 0xff
 }

@@ -2,8 +2,10 @@ package providers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"sync"
 
 	"golang.org/x/time/rate"
 )
@@ -13,6 +15,52 @@ type LimitOptions struct {
 	Parallel int   // calls at one time
 	Up       int64 // bytes a second, of Put
 	Down     int64 // bytes a second, of Get and GetRange
+
+	// SharedUp and SharedDown bound this store together with others; nil is no bound.
+	SharedUp, SharedDown *Pace
+}
+
+// Pace is a limit of bytes a second that several stores share, and that can change while they
+// work. The zero value has no limit. It is safe for concurrent use.
+type Pace struct {
+	mu      sync.Mutex
+	rate    int64
+	limiter *rate.Limiter // nil: no limit
+}
+
+// Set changes the limit, in bytes a second; 0 is none. Who waits by the old one for a portion, a
+// second's worth at most, goes on by the new one then.
+func (p *Pace) Set(bytesPerSecond int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.rate != bytesPerSecond {
+		p.rate, p.limiter = bytesPerSecond, limiter(bytesPerSecond)
+	}
+}
+
+// Rate is the limit in bytes a second; 0 is none.
+func (p *Pace) Rate() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rate
+}
+
+// wait waits until size bytes may pass.
+func (p *Pace) wait(ctx context.Context, size int) error {
+	for p != nil && size > 0 {
+		p.mu.Lock()
+		current := p.limiter
+		p.mu.Unlock()
+		if current == nil {
+			return nil
+		}
+		portion := min(size, current.Burst())
+		if err := pace(ctx, current, portion); err != nil {
+			return err
+		}
+		size -= portion
+	}
+	return nil
 }
 
 // Limit bounds the calls in flight and the bytes a second. The pace of downloads is kept by waiting after each one, as
@@ -26,7 +74,7 @@ func Limit(store Store, options *LimitOptions) Store {
 	if o.Parallel <= 0 {
 		o.Parallel = max(1, store.Properties().Parallel)
 	}
-	return &limited{Store: store, places: make(chan struct{}, o.Parallel), up: limiter(o.Up), down: limiter(o.Down)}
+	return &limited{Store: store, places: make(chan struct{}, o.Parallel), up: limiter(o.Up), down: limiter(o.Down), sharedUp: o.SharedUp, sharedDown: o.SharedDown}
 }
 
 // limiter allows bursts of a second's worth.
@@ -41,6 +89,8 @@ type limited struct {
 	Store    // Close
 	places   chan struct{}
 	up, down *rate.Limiter
+
+	sharedUp, sharedDown *Pace
 }
 
 // Unwrap implements Wrapper.
@@ -91,7 +141,7 @@ func (l *limited) Put(ctx context.Context, name string, data []byte) error {
 		return err
 	}
 	defer l.leave()
-	if err := pace(ctx, l.up, len(data)); err != nil {
+	if err := errors.Join(pace(ctx, l.up, len(data)), l.sharedUp.wait(ctx, len(data))); err != nil {
 		return err
 	}
 	return l.Store.Put(ctx, name, data)
@@ -116,7 +166,7 @@ func (l *limited) download(ctx context.Context, call func() ([]byte, error)) ([]
 	if err != nil {
 		return nil, err
 	}
-	if err := pace(ctx, l.down, len(data)); err != nil {
+	if err := errors.Join(pace(ctx, l.down, len(data)), l.sharedDown.wait(ctx, len(data))); err != nil {
 		return nil, err
 	}
 	return data, nil

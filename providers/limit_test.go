@@ -94,6 +94,45 @@ func TestLimitBandwidth(t *testing.T) {
 	})
 }
 
+// TestSharedPace: two stores share one limit, and a new one holds from the next portion on, without opening anything anew.
+func TestSharedPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var up providers.Pace
+		one := providers.Limit(memory.New(nil), &providers.LimitOptions{SharedUp: &up})
+		two := providers.Limit(memory.New(nil), &providers.LimitOptions{SharedUp: &up})
+		both := func(size int) time.Duration {
+			begun := time.Now()
+			var group sync.WaitGroup
+			for _, store := range []providers.Store{one, two} {
+				group.Go(func() {
+					if err := store.Put(t.Context(), "a/1", make([]byte, size)); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			group.Wait()
+			return time.Since(begun)
+		}
+		if took := both(1e6); took != 0 {
+			t.Errorf("without a limit: %v", took)
+		}
+		up.Set(1000)
+		if took := both(3000); (took - 5*time.Second).Abs() > 10*time.Millisecond { // a second's worth at once
+			t.Errorf("with a limit: %v", took)
+		}
+		go func() {
+			time.Sleep(3500 * time.Millisecond)
+			up.Set(0)
+		}()
+		if took := both(1e6); took > 6*time.Second || took < 3*time.Second {
+			t.Errorf("the limit was lifted after 3.5 s: %v", took)
+		}
+		if _, err := one.Get(t.Context(), "a/1"); err != nil || up.Rate() != 0 {
+			t.Errorf("rate %d, error %v", up.Rate(), err)
+		}
+	})
+}
+
 // TestLimitListing: with a single place, the loop body may call the store, also when it leaves early or the context ends.
 func TestLimitListing(t *testing.T) {
 	store := providers.Limit(seeded(t), &providers.LimitOptions{Parallel: 1})

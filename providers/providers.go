@@ -23,10 +23,15 @@ var (
 	ErrNotFound = errors.New("providers: not found")
 	// ErrUnauthorised says that credentials are missing, wrong, expired, or do not allow the operation.
 	ErrUnauthorised = errors.New("providers: unauthorised")
+	// ErrLogin says that somebody has to log in, by the word of whoever gives out logins. It matches ErrUnauthorised, which a
+	// network's login page can look like.
+	ErrLogin = fmt.Errorf("a login is needed: %w", ErrUnauthorised)
 	// ErrQuota says that the place is full; trying again does not help before somebody makes room.
 	ErrQuota = errors.New("providers: out of space")
 	// ErrTransient says that the same call may well succeed later. The effect of a failed Put or Delete is unknown.
 	ErrTransient = errors.New("providers: not reachable for the moment")
+	// ErrClock says that a server refuses because its clock and this device's are too far apart. It matches ErrTransient.
+	ErrClock = fmt.Errorf("the clocks of this device and of the server are too far apart: %w", ErrTransient)
 	// ErrRateLimited matches every *[RateLimitError].
 	ErrRateLimited = errors.New("providers: rate limited")
 	// ErrInvalidName is returned for names that [ValidateName], and prefixes that [ValidatePrefix], do not accept.
@@ -36,6 +41,8 @@ var (
 	// ErrTooLarge is returned for an object above Properties().MaxObject, on the way in and on the way out, so that a
 	// planted giant can't exhaust memory.
 	ErrTooLarge = errors.New("providers: object too large")
+	// ErrEndless: a listing goes on where any account's would have ended.
+	ErrEndless = errors.New("the place lists more objects than an account has; check its address, bucket, prefix or folder, and what else lies there")
 )
 
 // RateLimitError says that the place asks for fewer requests. It matches [ErrRateLimited].
@@ -106,6 +113,7 @@ type Properties struct {
 	Durable         bool   // an acknowledged put is whole and durable; otherwise it must be read back
 	CurrentListings bool   // a listing shows every put and no delete that was acknowledged before it began
 	Deletes         bool   // deleted objects are really gone
+	Lingers         bool   // what is deleted is listed no more, and others may hold copies that nobody can recall
 	Carried         bool   // a folder that another program replicates: others see files late and in any order
 	MaxObject       int64  // largest object in bytes
 	Parallel        int    // sensible number of concurrent requests

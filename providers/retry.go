@@ -20,6 +20,9 @@ type RetryOptions struct {
 	// MaxWait is the longest wait asked for by a rate limit that is honoured; a longer one is returned to the caller at
 	// once, who can do something better than block: 2 min.
 	MaxWait time.Duration
+	// MaxListed is the most entries of one listing: 1,048,576, which is twenty times what an account of 20,000
+	// conversations has. A place that goes on must not fill the memory of those who gather what is there.
+	MaxListed int
 
 	Sleep  func(ctx context.Context, wait time.Duration) error // waits, or returns ctx's error: [Sleep]
 	Random func() float64                                      // jitter, in [0,1): math/rand/v2
@@ -29,8 +32,9 @@ type RetryOptions struct {
 
 // Retry repeats calls that fail with an error that [Retriable] accepts, with growing waits, honouring the wait of a
 // *[RateLimitError]. Everything else is returned at once. All operations of a [Store] may be repeated: a name is written
-// once, so a put that happened although it failed does no harm. It is meant as the outermost decorator and stateless:
-// every call starts counting anew. A listing that broke is begun again and yields no name twice.
+// once, so a put that happened although it failed does no harm. It is meant as the outermost decorator. Every call starts
+// counting anew; what calls share is that, while the place asks for fewer requests, they begin one after the other, with a gap
+// that fits. A listing that broke is begun again and yields no name twice; one that does not end is [ErrEndless].
 func Retry(store Store, options *RetryOptions) Store {
 	o := RetryOptions{}
 	if options != nil {
@@ -40,13 +44,14 @@ func Retry(store Store, options *RetryOptions) Store {
 	setDefault(&o.First, 500*time.Millisecond)
 	setDefault(&o.Longest, 30*time.Second)
 	setDefault(&o.MaxWait, 2*time.Minute)
+	setDefault(&o.MaxListed, 1<<20)
 	if o.Sleep == nil {
 		o.Sleep = Sleep
 	}
 	if o.Random == nil {
 		o.Random = rand.Float64
 	}
-	return &retrying{Store: store, options: o}
+	return &retrying{Store: store, options: o, brake: newBrake(o.First)}
 }
 
 func setDefault[T int | time.Duration](field *T, value T) {
@@ -70,6 +75,7 @@ func Sleep(ctx context.Context, wait time.Duration) error {
 type retrying struct {
 	Store   // Properties and Close
 	options RetryOptions
+	brake   *brake
 }
 
 // Unwrap implements Wrapper.
@@ -78,21 +84,30 @@ func (r *retrying) Unwrap() Store { return r.Store }
 // attempts is the state of one call.
 type attempts struct {
 	options *RetryOptions
+	brake   *brake
+	mark    int // of the attempt that runs
 	waits   *backoff.ExponentialBackOff
 	failed  int
 }
 
-func (r *retrying) start() *attempts {
+// start waits until a call may begin.
+func (r *retrying) start(ctx context.Context) (*attempts, error) {
+	if err := r.brake.wait(ctx, r.options.Sleep); err != nil {
+		return nil, fmt.Errorf("providers: waiting, as the place asks for fewer requests: %w", err)
+	}
 	waits := backoff.NewExponentialBackOff()
 	waits.InitialInterval = r.options.First
 	waits.MaxInterval = r.options.Longest
 	waits.Multiplier = 2
 	waits.RandomizationFactor = 0 // jitter comes from the injected source
-	return &attempts{options: &r.options, waits: waits}
+	a := &attempts{options: &r.options, brake: r.brake, waits: waits}
+	_, a.mark = r.brake.now()
+	return a, nil
 }
 
-// next waits before another attempt and returns nil, or returns the error that the call ends with.
+// next takes an attempt's failure: it waits before another one and returns nil, or returns the error that the call ends with.
 func (a *attempts) next(ctx context.Context, operation string, err error) error {
+	a.brake.answered(a.mark, err)
 	a.failed++
 	if !Retriable(err) {
 		return err
@@ -118,13 +133,19 @@ func (a *attempts) next(ctx context.Context, operation string, err error) error 
 	if interrupted := a.options.Sleep(ctx, wait); interrupted != nil {
 		return fmt.Errorf("providers: %s: %w, after %w", operation, interrupted, err)
 	}
+	_, a.mark = a.brake.now()
 	return nil
 }
 
 func (r *retrying) do(ctx context.Context, operation string, call func() error) error {
-	for a := r.start(); ; {
+	a, err := r.start(ctx)
+	if err != nil {
+		return err
+	}
+	for {
 		err := call()
 		if err == nil {
+			a.brake.answered(a.mark, nil)
 			return nil
 		}
 		if err = a.next(ctx, operation, err); err != nil {
@@ -166,9 +187,18 @@ func (r *retrying) Delete(ctx context.Context, names ...string) error {
 func (r *retrying) List(ctx context.Context, prefix string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		seed, yielded := maphash.MakeSeed(), make(map[uint64]struct{})
-		for a := r.start(); ; {
+		a, err := r.start(ctx)
+		if err != nil {
+			yield(Object{}, err)
+			return
+		}
+		for {
 			var failure error
+			listed := 0
 			for object, err := range r.Store.List(ctx, prefix) {
+				if listed++; err == nil && listed > r.options.MaxListed {
+					err = fmt.Errorf("providers: list %s: more than %d: %w", prefix, r.options.MaxListed, ErrEndless)
+				}
 				if err != nil {
 					failure = err
 					break
@@ -183,6 +213,7 @@ func (r *retrying) List(ctx context.Context, prefix string) iter.Seq2[Object, er
 				}
 			}
 			if failure == nil {
+				a.brake.answered(a.mark, nil)
 				return
 			}
 			if err := a.next(ctx, "list", failure); err != nil {

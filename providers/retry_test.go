@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"testing"
 	"time"
@@ -196,5 +197,37 @@ func TestRetryListing(t *testing.T) {
 	}
 	if count != 3 {
 		t.Errorf("left after %d", count)
+	}
+}
+
+// endless lists without an end: new names, or the same ones again and again.
+type endless struct {
+	providers.Store
+	names int
+}
+
+// List implements providers.Store.
+func (e endless) List(context.Context, string) iter.Seq2[providers.Object, error] {
+	return func(yield func(providers.Object, error) bool) {
+		for i := 0; yield(providers.Object{Name: fmt.Sprintf("a/%d", i%e.names)}, nil); i++ {
+		}
+	}
+}
+
+// TestRetryEndlessListing: a place that never stops listing fills no memory and holds nobody for ever.
+func TestRetryEndlessListing(t *testing.T) {
+	for _, names := range []int{1, 1 << 40} {
+		retried := providers.Retry(endless{memory.New(nil), names}, nil)
+		count, failure := 0, error(nil)
+		for _, err := range retried.List(t.Context(), "a/") {
+			if err != nil {
+				failure = err
+				break
+			}
+			count++
+		}
+		if want := min(names, 1<<20); !errors.Is(failure, providers.ErrEndless) || count != want {
+			t.Errorf("%d names in turn: %d listed, then %v", names, count, failure)
+		}
 	}
 }

@@ -10,6 +10,20 @@ import (
 type content struct {
 	data, durable []byte
 	unsynced      []write
+	lent          bool // somebody reads data, which must not change any more in place
+}
+
+// lend gives data away for reading.
+func (c *content) lend() []byte {
+	c.lent = true
+	return slices.Clip(c.data)
+}
+
+// own makes sure that data may change in place.
+func (c *content) own() {
+	if c.lent {
+		c.data, c.lent = slices.Clone(c.data), false
+	}
 }
 
 // write is one change of a file's bytes.
@@ -22,7 +36,12 @@ type write struct {
 
 // add changes the file; w.data belongs to the content from then on.
 func (c *content) add(w write) {
-	c.data = w.apply(c.data)
+	if w.whole {
+		c.data, c.lent = slices.Clip(w.data), true // the write keeps it for a crash
+	} else {
+		c.own()
+		c.data = w.apply(c.data)
+	}
 	c.unsynced = append(c.unsynced, w)
 }
 
@@ -48,6 +67,9 @@ func (c *content) settle(random *rand.Rand) {
 // crash leaves what is on the disk.
 func (c *content) crash(random *rand.Rand) {
 	c.settle(random)
+	if c.lent {
+		c.data, c.lent = nil, false
+	}
 	c.data = append(c.data[:0], c.durable...)
 }
 

@@ -1,6 +1,7 @@
 package cachetest
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -173,6 +174,19 @@ func (d *Disk) Files() (files []File) {
 	return files
 }
 
+// Holding lists the files whose bytes hold a text, in the order of Files; of a store
+// of records, its keys and values count.
+func (d *Disk) Holding(text []byte) (paths []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.root.walk("", func(path string, n *node) {
+		if n.records != nil && n.records.hold(text) || n.records == nil && bytes.Contains(n.content.data, text) {
+			paths = append(paths, path)
+		}
+	})
+	return paths
+}
+
 // Flip turns some bits of a file over, which random chooses; one that is chosen
 // twice is as it was. A store of records is damaged by it: a thorough opening, a
 // read or a change finds that. What was written to the file counts as synced.
@@ -191,6 +205,7 @@ func (d *Disk) Flip(path string, bits int, random *rand.Rand) error {
 		return fmt.Errorf("cachetest: flipping bits of %s: it has none", path)
 	}
 	n.content.sync()
+	n.content.own()
 	for range bits {
 		at, bit := random.IntN(len(n.content.data)), byte(1)<<random.IntN(8)
 		n.content.data[at] ^= bit

@@ -174,9 +174,9 @@ func TestFailedSyncDropsWrites(t *testing.T) {
 	}
 }
 
-// Of transactions a crash takes the last ones, whole; a close makes them durable.
+// Of transactions a crash takes the last ones, whole; a sync or a close makes them durable.
 func TestCrashTakesTheLastTransactions(t *testing.T) {
-	for _, closed := range []bool{false, true} {
+	for _, kept := range []string{"", "synced", "closed"} {
 		seen := make(map[int]bool)
 		for seed := range uint64(300) {
 			disk := cachetest.New(rand.New(rand.NewPCG(seed, 0)))
@@ -189,7 +189,10 @@ func TestCrashTakesTheLastTransactions(t *testing.T) {
 				must(t, errors.Join(tx.Put("b", "first", fmt.Append(nil, i)), tx.Delete("b", fmt.Sprint(i-1)),
 					tx.Put("b", fmt.Sprint(i), []byte("x")), tx.Put("b", "last", fmt.Append(nil, i)), tx.Commit(), tx.Rollback()))
 			}
-			if closed {
+			switch kept {
+			case "synced":
+				must(t, store.Sync())
+			case "closed":
 				must(t, store.Close())
 			}
 			disk.Crash(nil)
@@ -207,8 +210,8 @@ func TestCrashTakesTheLastTransactions(t *testing.T) {
 				seen[10+int(page[1].Value[0]-'0')] = true
 			}
 		}
-		if closed != (len(seen) == 2) || !seen[13] {
-			t.Errorf("closed %v: saw %v", closed, seen)
+		if (kept != "") != (len(seen) == 2) || !seen[13] {
+			t.Errorf("%q: saw %v", kept, seen)
 		}
 	}
 }

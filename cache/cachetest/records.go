@@ -68,6 +68,15 @@ func (r *records) takeBack() {
 	r.undo = r.undo[:last]
 }
 
+// hold tells whether a key or a value holds a text.
+func (r *records) hold(text []byte) bool {
+	return slices.ContainsFunc(r.buckets, func(b row[*bucket]) bool {
+		return slices.ContainsFunc(b.value.rows, func(one row[[]byte]) bool {
+			return bytes.Contains([]byte(one.key), text) || bytes.Contains(one.value, text)
+		})
+	})
+}
+
 // crash takes back some of the last transactions, often none.
 func (r *records) crash(random *rand.Rand) {
 	if random.IntN(2) == 0 {
@@ -173,6 +182,17 @@ func (st *store) Begin() (cache.RecordTransaction, error) {
 		return nil, err
 	}
 	return &transaction{store: st}, nil
+}
+
+// Sync is cache.RecordStore's. One that fails takes nothing back.
+func (st *store) Sync() error {
+	return st.session.do(call{Operation: Operation{Kind: Checkpoint, Path: st.path}, effect: func() error {
+		if err := st.usable(); err != nil {
+			return err
+		}
+		st.node.records.undo = nil
+		return nil
+	}})
 }
 
 // Close is cache.RecordStore's. It makes all transactions durable.

@@ -1,7 +1,6 @@
 package cachetest
 
 import (
-	"bytes"
 	"errors"
 	"io/fs"
 	"path/filepath"
@@ -107,7 +106,7 @@ func (s *Session) ReadFile(path string) (data []byte, err error) {
 	err = s.look("read", path, func() error {
 		n, err := s.disk.findFile(path)
 		if err == nil {
-			data = bytes.Clone(n.content.data)
+			data = n.content.lend()
 		}
 		return err
 	})

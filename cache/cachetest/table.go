@@ -1,8 +1,8 @@
 package cachetest
 
 import (
-	"cmp"
 	"slices"
+	"strings"
 )
 
 // table is a map that is sorted by its keys, so that nothing hangs on chance.
@@ -14,7 +14,7 @@ type row[V any] struct {
 }
 
 func (t table[V]) search(key string) (int, bool) {
-	return slices.BinarySearchFunc(t, key, func(r row[V], key string) int { return cmp.Compare(r.key, key) })
+	return slices.BinarySearchFunc(t, key, func(r row[V], key string) int { return strings.Compare(r.key, key) })
 }
 
 func (t table[V]) get(key string) (value V, ok bool) {

@@ -70,10 +70,10 @@ func (p *program) append(ctx context.Context, s *session, files []string, contac
 		accepted += summary.Accepted
 		rejected += summary.Rejected
 		for _, rejection := range summary.Rejections {
-			p.note("%s, line %d: %s", summary.File, rejection.Line, plain(rejection.Reason))
+			p.note("%s, line %d: %s", inputName(summary.File), rejection.Line, reason(rejection.Reason))
 		}
 		if unlisted := summary.Rejected - len(summary.Rejections); unlisted > 0 {
-			p.note("%s: and %s more", summary.File, plural(unlisted, "rejected line"))
+			p.note("%s: and %s more", inputName(summary.File), plural(unlisted, "rejected line"))
 		}
 	}
 	document := struct {
@@ -109,9 +109,17 @@ func (p *program) appendFile(ctx context.Context, s *session, file, contact stri
 	}
 	summary, err := s.Append(ctx, source, history.AppendOptions{Contact: contact})
 	if err != nil {
-		return summary, fmt.Errorf("%s, after %s: %w", file, plural(summary.Accepted, "message"), err)
+		return summary, fmt.Errorf("%s, after %s: %w", inputName(file), plural(summary.Accepted, "message"), err)
 	}
 	return summary, nil
+}
+
+// inputName is a file as it is called in sentences.
+func inputName(file string) string {
+	if file == "-" {
+		return "standard input"
+	}
+	return file
 }
 
 func errorText(err error) string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"time"
 
@@ -33,10 +34,10 @@ func (p *program) deleteCommand() *cobra.Command {
 		Short: "Delete messages of one conversation, or all of it, for ever",
 		Long: "Delete messages of the conversation with NAME for ever, on all devices: those with the given hashes (`messages --hashes`\n" +
 			"shows them), those of a range of time (--from, --to, as `messages` takes them), or all (--conversation).\n\n" +
-			"It asks first; without a terminal it wants --yes. The messages are gone from view at once. Their bytes leave the provider\n" +
+			"It asks first; without a terminal it wants --yes. The messages are gone from view at once. Their bytes leave the place\n" +
 			"some time (delete_grace, 1h unless set otherwise) after the next pass, with a pass of the agent or a `dm3sync sync`.\n" +
 			"What others hold stays: the other side's copies and their delivery service's, exports, backups, old versions of a bucket.",
-		Args: cobra.MinimumNArgs(1),
+		Args: some("the NAME of a conversation is missing", listsThem),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			selection, err := p.selection(arguments[0], arguments[1:], &flags)
 			if err != nil {
@@ -100,13 +101,21 @@ func (p *program) deleteFrom(ctx context.Context, s *session, selection history.
 		p.note("some messages can't be read now, and stay: %s", plain(strings.Join(found.Reasons, "; ")))
 	}
 	if flags.dryRun || found.Messages == 0 {
-		return p.printDeletion(s, selection.Contact, found, true, grace)
+		return p.printDeletion(s, &deletionResult{Contact: selection.Contact, Deletion: found, DryRun: true}, grace)
 	}
 	if !flags.yes {
 		if err := p.confirm(question(selection.Contact, found, grace)); err != nil {
 			return err
 		}
 	}
+	kept := func(from, to int64) map[string]bool {
+		kept, err := p.keptAttachments(ctx, s, selection.Contact, from, to)
+		if err != nil {
+			p.note("attachments of these messages may be kept on this device, which could not be found out: %s", reason(err.Error()))
+		}
+		return kept
+	}
+	before := kept(found.First, found.Last+1)
 	selection.DryRun = false
 	if len(selection.Hashes) == 0 {
 		selection.From, selection.To = found.First, found.Last+1 // nothing that came meanwhile
@@ -120,16 +129,18 @@ func (p *program) deleteFrom(ctx context.Context, s *session, selection history.
 			return fmt.Errorf("deleted on this device, not uploaded yet: %w", err)
 		}
 	}
-	return p.printDeletion(s, selection.Contact, done, false, grace)
+	result := &deletionResult{Contact: selection.Contact, Deletion: done}
+	if len(before) > 0 {
+		after := kept(0, 0) // other messages may refer to the same
+		maps.DeleteFunc(before, func(uri string, _ bool) bool { return after[uri] })
+		result.Attachments = len(before)
+	}
+	return p.printDeletion(s, result, grace)
 }
 
 // grace is how long bytes stay at the provider.
 func (p *program) grace() (time.Duration, error) {
-	c, err := p.load()
-	if err != nil {
-		return 0, err
-	}
-	account, err := c.Account(p.account)
+	_, account, err := p.chosen()
 	if err != nil {
 		return 0, err
 	}
@@ -140,7 +151,7 @@ func (p *program) grace() (time.Duration, error) {
 func question(contact string, found history.Deletion, grace time.Duration) string {
 	return fmt.Sprintf("Delete %s of the conversation with %s, from %s to %s?\n"+
 		"They go from all devices of this account, and nobody can bring them back.\n"+
-		"Their bytes leave the provider %s.\n"+
+		"Their bytes leave the place %s.\n"+
 		"Copies that others hold stay: those of the other side and of delivery services, exports, backups, old versions of a bucket.\n"+
 		"Delete? [y/N] ", plural(found.Messages, "message"), plain(contact), when(found.First), when(found.Last), afterGrace(grace))
 }
@@ -149,13 +160,13 @@ func afterGrace(grace time.Duration) string {
 	if grace <= 0 {
 		return "with the next pass"
 	}
-	return "with the first pass that comes " + grace.String() + " after the next one"
+	return "with the first pass that comes " + span(grace) + " after the next one"
 }
 
 // confirm asks on the terminal. Without one nobody can answer, so it wants --yes.
 func (p *program) confirm(question string) error {
 	unasked := usagef("nobody can be asked here; nothing was deleted; to delete without a question, use --yes")
-	if !isDevice(p.in) {
+	if !p.canAsk() {
 		return unasked
 	}
 	_, _ = fmt.Fprint(p.err, question) // when that fails, there is no terminal, and no answer
@@ -174,24 +185,32 @@ func readAnswer(r io.Reader, unasked error) error {
 	return errDeclined
 }
 
-func (p *program) printDeletion(s *session, contact string, d history.Deletion, dryRun bool, grace time.Duration) error {
-	document := struct {
-		Contact string `json:"contact"`
-		history.Deletion
-		DryRun      bool   `json:"dry_run"`
-		DeleteGrace string `json:"delete_grace"`
-	}{contact, d, dryRun, grace.String()}
-	return p.print(document, func(w *strings.Builder) {
+// deletionResult is what a deletion did.
+type deletionResult struct {
+	Contact string `json:"contact"`
+	history.Deletion
+	DryRun      bool   `json:"dry_run"`
+	DeleteGrace string `json:"delete_grace"`
+	// Attachments are those that the messages referred to, and of which this device still keeps copies.
+	Attachments int `json:"attachments,omitempty"`
+}
+
+func (p *program) printDeletion(s *session, d *deletionResult, grace time.Duration) error {
+	d.DeleteGrace = grace.String()
+	return p.print(d, func(w *strings.Builder) {
 		switch {
 		case d.Messages == 0:
 			fmt.Fprintln(w, "no such message is known here; nothing was deleted")
-		case dryRun:
+		case d.DryRun:
 			fmt.Fprintf(w, "%s would be deleted, from %s to %s\n", plural(d.Messages, "message"), when(d.First), when(d.Last))
 		default:
-			fmt.Fprintf(w, "%s deleted, from %s to %s; the bytes leave the provider %s\n",
+			fmt.Fprintf(w, "%s deleted, from %s to %s; the bytes leave the place %s\n",
 				plural(d.Messages, "message"), when(d.First), when(d.Last), afterGrace(grace))
 			if !s.byAgent {
 				fmt.Fprintln(w, "other devices learn of it with `dm3sync sync`, or from a running agent")
+			}
+			if d.Attachments > 0 {
+				fmt.Fprintf(w, "this device keeps %s of them; `dm3sync fetch-attachments --prune` removes what no message refers to any more\n", plural(d.Attachments, "fetched attachment"))
 			}
 		}
 	})

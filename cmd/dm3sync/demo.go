@@ -17,11 +17,11 @@ func (p *program) demoCommand() *cobra.Command {
 	var keep string
 	command := &cobra.Command{
 		Use:   "demo",
-		Short: "Show it all in a temporary folder: two devices write at once, a third reads a week",
-		Long: "Show it all in a temporary folder, with a sample of real chat: an account on two devices that write at once, their\n" +
+		Short: "Show what dm3sync does, in a temporary folder: two devices write at once, a third reads a week",
+		Long: "Show what dm3sync does, in a temporary folder, with a sample of real chat: an account on two devices that write at once, their\n" +
 			"synchronisation through a folder, and a third device that has nothing cached and reads one week in the middle.\n" +
-			"The table says what each step cost in requests and bytes at the provider.",
-		Args: cobra.NoArgs,
+			"The table says what each step cost in requests and bytes at the place.",
+		Args: nothing,
 		RunE: func(command *cobra.Command, _ []string) error { return p.demo(command.Context(), keep) },
 	}
 	command.Flags().StringVar(&keep, "keep", "", "work in this new folder, and leave it there")
@@ -92,6 +92,6 @@ func writeDemo(w *strings.Builder, document demoDocument) {
 	}
 	table(w, rows)
 	if document.Folder != "" {
-		fmt.Fprintf(w, "\nkept in %s: `dm3sync status --config %s` looks at the phone\n", document.Folder, filepath.Join(document.Folder, "phone.toml"))
+		fmt.Fprintf(w, "\nkept in %s: `dm3sync status --config %s` looks at the phone, `dm3sync ui` with the same --config shows it in a browser\n", document.Folder, filepath.Join(document.Folder, "phone.toml"))
 	}
 }

@@ -82,7 +82,7 @@ func (d *demonstration) verify(ctx context.Context) error {
 			return "", err
 		}
 		if v.Messages != len(d.messages) || len(v.Problems) > 0 {
-			return "", fmt.Errorf("%d of %d messages are at the provider, with %s", v.Messages, len(d.messages), plural(len(v.Problems), "problem"))
+			return "", fmt.Errorf("%d of %d messages are at the place, with %s", v.Messages, len(d.messages), plural(len(v.Problems), "problem"))
 		}
 		return fmt.Sprintf("%d messages, no problems", v.Messages), nil
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/dm3sync/dm3sync/internal/chat"
 	"github.com/dm3sync/dm3sync/internal/config"
 	"github.com/dm3sync/dm3sync/internal/history"
+	"github.com/dm3sync/dm3sync/internal/setup"
 	"github.com/dm3sync/dm3sync/sync/engine"
 )
 
@@ -73,10 +74,10 @@ func (d *demonstration) prepare(ctx context.Context) error {
 // device writes the device's configuration and opens the account there.
 func (d *demonstration) device(ctx context.Context, name string) (*device, error) {
 	file := filepath.Join(d.folder, name+".toml")
-	answers := &initAnswers{
+	answers := &initAnswers{Answers: setup.Answers{
 		Name: d.account, NewWallet: d.account == "", SecretFile: filepath.Join(d.folder, "wallet.key"), Form: "wallet-key",
 		Data: filepath.Join(d.folder, name), Folder: filepath.Join(d.folder, "provider"),
-	}
+	}}
 	quiet := &program{now: d.program.now, quiet: true} // without environment: the user's settings are no part of this
 	if _, err := quiet.writeConfig(file, answers); err != nil {
 		return nil, err
@@ -86,7 +87,7 @@ func (d *demonstration) device(ctx context.Context, name string) (*device, error
 	if err != nil {
 		return nil, err
 	}
-	if _, err := quiet.prepare(c, &c.Accounts[0]); err != nil {
+	if _, err := quiet.prepare(ctx, c, &c.Accounts[0]); err != nil {
 		return nil, err
 	}
 	opened, err := agent.OpenAccount(ctx, c.Accounts[0], agent.AccountOptions{Config: c})
@@ -177,7 +178,7 @@ func (d *demonstration) tidy(ctx context.Context) error {
 	for _, on := range d.opened[:2] {
 		err := d.step("tidy up", on, func() (string, error) {
 			report, err := on.Sync(ctx, engine.Work{Settle: true}, nil)
-			return plural(report.Compacted, "state") + " rewritten", err
+			return plural(report.Compacted, "small object") + " put together", err
 		})
 		if err != nil {
 			return err

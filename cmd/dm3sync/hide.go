@@ -16,7 +16,7 @@ func (p *program) hideCommand() *cobra.Command {
 		Short: "Hide a conversation on all devices, or show it again",
 		Long: "Hide the conversation with NAME on all devices: `conversations` leaves it out, and nothing else changes. A new message does\n" +
 			"not show it again; --show does.",
-		Args: cobra.ExactArgs(1),
+		Args: one("the NAME of a conversation", listsThem),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			contact, err := identity.Normalize(arguments[0])
 			if err != nil || contact == "" {
@@ -24,7 +24,7 @@ func (p *program) hideCommand() *cobra.Command {
 			}
 			return p.with(command.Context(), func(s *session) error {
 				if err := s.Hide(command.Context(), contact, !show); err != nil {
-					return err
+					return fmt.Errorf("%s: %w", plain(contact), err)
 				}
 				return p.printHidden(contact, !show)
 			})

@@ -1,36 +1,24 @@
 package main
 
 import (
-	"bytes"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
-	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/pflag"
 
 	"github.com/dm3sync/dm3sync/internal/config"
-	"github.com/dm3sync/dm3sync/internal/identity"
+	"github.com/dm3sync/dm3sync/internal/keyring"
+	"github.com/dm3sync/dm3sync/internal/setup"
 )
 
 // initAnswers are the flags of init, in the shape of the file that they make.
 type initAnswers struct {
-	Name      string
-	NewWallet bool
-	Data      string
-
-	SecretFile, Form, Nonce string
-
-	Folder  string
-	Carried bool
-
-	Bucket, Endpoint, Region, Prefix string
-	PathStyle                        bool
-	AccessKeyID, S3SecretFile        string
+	setup.Answers
+	NoCheck bool
+	Ask     bool
 }
 
 func (a *initAnswers) register(flags *pflag.FlagSet) {
@@ -40,140 +28,99 @@ func (a *initAnswers) register(flags *pflag.FlagSet) {
 	flags.StringVar(&a.Nonce, "nonce", "", "nonce of the creation message (with --form wallet-key; default: upstream's)")
 	flags.BoolVar(&a.NewWallet, "new-wallet", false, "make a new wallet and write its key to --secret-file")
 	flags.StringVar(&a.Data, "data", "", "folder for cache, journal and socket (default: the user's data folder)")
+	flags.BoolVar(&a.Ask, "ask", false, "ask for the answers, as on a terminal where no flags are given")
+	flags.BoolVar(&a.NoCheck, "no-check", false, "don't ask the place for what dm3sync needs")
 	flags.StringVar(&a.Folder, "folder", "", "keep the history in this folder")
+	flags.StringVar(&a.File, "file", "", "keep the history in this single file")
 	flags.BoolVar(&a.Carried, "carried", false, "another program replicates the folder (Dropbox, Syncthing, Nextcloud, …)")
 	flags.StringVar(&a.Bucket, "bucket", "", "keep the history in this S3 bucket")
-	flags.StringVar(&a.Endpoint, "endpoint", "", "URL of the S3 service (default: AWS)")
+	flags.StringVar(&a.Endpoint, "endpoint", "", "URL of the S3 service, or of the Drive API (default: AWS, Google)")
 	flags.StringVar(&a.Region, "region", "", "region of the bucket")
 	flags.StringVar(&a.Prefix, "prefix", "", "prefix of the objects in the bucket")
 	flags.BoolVar(&a.PathStyle, "path-style", false, "address the bucket in the path, as many S3 services need")
 	flags.StringVar(&a.AccessKeyID, "access-key-id", "", "S3 access key id")
 	flags.StringVar(&a.S3SecretFile, "s3-secret-file", "", "file with the S3 secret access key")
+	flags.StringVar(&a.URL, "url", "", "keep the history in this WebDAV collection (Nextcloud, ownCloud, a NAS, …)")
+	flags.StringVar(&a.Node, "node", "", "keep the history at this dm3 node (URL of its backend)")
+	flags.StringVar(&a.Username, "username", "", "user name for the WebDAV server, or for a proxy before the IPFS node, or the account's other name at the dm3 node")
+	flags.StringVar(&a.PasswordFile, "password-file", "", "file with the WebDAV password (an app password, best) or bearer token; the same for IPFS; or the database role's password")
+	flags.StringVar(&a.Auth, "auth", "", "WebDAV login: auto (default), basic, digest, bearer, none")
+	flags.StringVar(&a.ClientCertificateFile, "client-certificate-file", "", "certificate to show to the WebDAV server or the database, PEM")
+	flags.StringVar(&a.ClientKeyFile, "client-key-file", "", "its key, PEM")
+	flags.StringVar(&a.DSN, "dsn", "", "keep the history in this PostgreSQL database: postgres://user@host:port/database, without a password")
+	flags.StringVar(&a.ClientID, "client-id", "", "keep the history on Google Drive, with this OAuth client of yours")
+	flags.StringVar(&a.ClientSecretFile, "client-secret-file", "", "file with the OAuth client's secret")
+	flags.StringVar(&a.Space, "space", "", "where on Drive: files (default: a visible folder) or appdata (hidden)")
+	flags.StringVar(&a.DriveFolder, "drive-folder", "", "name of the visible folder (default dm3sync)")
+	flags.StringVar(&a.SharedDrive, "shared-drive", "", "id of a shared drive")
+	flags.StringVar(&a.IPFS, "ipfs", "", "keep the history on IPFS, through the Kubo node with this RPC address (local: http://127.0.0.1:5001)")
+	flags.IntVar(&a.Device, "device", 0, "this device's number on IPFS, from 1 on: no two devices of an account may have the same")
+	flags.StringVar(&a.PinService, "pin-service", "", "a remote pinning service, by the name that the node has for it")
+	flags.StringVar(&a.CAFile, "ca-file", "", "further certificate authorities, PEM")
+	flags.StringVar(&a.Proxy, "proxy", "", "address of a proxy (default: HTTPS_PROXY and so on)")
 }
-
-// The file's tables, with only what was answered.
-type (
-	fileAccount struct {
-		Name     string       `toml:"name"`
-		Secret   fileSecret   `toml:"secret"`
-		Provider fileProvider `toml:"provider"`
-	}
-	fileSecret struct {
-		Form  string `toml:"form,omitempty"`
-		File  string `toml:"file"`
-		Nonce string `toml:"nonce,omitempty"`
-	}
-	fileProvider struct {
-		Kind        string `toml:"kind"`
-		Path        string `toml:"path,omitempty"`
-		Carried     bool   `toml:"carried,omitempty"`
-		Endpoint    string `toml:"endpoint,omitempty"`
-		Region      string `toml:"region,omitempty"`
-		Bucket      string `toml:"bucket,omitempty"`
-		Prefix      string `toml:"prefix,omitempty"`
-		PathStyle   bool   `toml:"path_style,omitempty"`
-		AccessKeyID string `toml:"access_key_id,omitempty"`
-		SecretFile  string `toml:"secret_file,omitempty"`
-	}
-)
 
 // writeConfig writes the file, valid or not at all, and the new wallet where one
 // was asked for.
 func (p *program) writeConfig(file string, a *initAnswers) (done []string, err error) {
-	if a.SecretFile == "" || (a.Folder == "") == (a.Bucket == "") || (a.Name == "" && !a.NewWallet) {
-		return nil, usagef("there is no configuration file %s yet; to write one, init needs --name (or --new-wallet), --secret-file, and either --folder or --bucket", file)
+	if missing := a.missing(); missing != "" {
+		return nil, usagef("there is no configuration file %s yet; to write one, init needs %s", file, missing)
 	}
-	if a.NewWallet {
-		name, err := a.makeWallet()
-		if err != nil {
-			return nil, err
-		}
-		done = append(done, fmt.Sprintf("made the wallet of %s; keep a copy of %s: without it nobody can read the history", name, a.SecretFile))
+	if err := a.onePlace(); err != nil {
+		return nil, err
 	}
-	text, err := a.toml()
-	if err != nil {
-		return done, err
+	if err := a.foreignSecret(); err != nil {
+		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return done, err
+	if a.NewWallet && a.Form != "" && a.Form != string(keyring.FormWalletKey) {
+		return nil, usagef("--new-wallet makes a wallet-key, not a %s", a.Form)
 	}
-	temporary, err := os.CreateTemp(filepath.Dir(file), ".dm3sync-*.toml") // has mode 0600
-	if err != nil {
-		return done, err
+	a.ExpandHome(p.getenv("HOME"))
+	if _, err := os.Stat(a.SecretFile); !a.NewWallet && errors.Is(err, fs.ErrNotExist) {
+		return nil, usagef("there is no file %s; --secret-file names the file that holds the account's storage key, or what --form says; to try things out, --new-wallet makes a wallet", a.SecretFile)
 	}
-	defer os.Remove(temporary.Name()) // fails where it was renamed, as it should be
-	_, err = temporary.Write(text)
-	if err := errors.Join(err, temporary.Close()); err != nil {
-		return done, err
-	}
-	if _, err := config.Load(temporary.Name(), &config.Options{Environ: p.environ}); err != nil {
-		return done, err
-	}
-	if err := os.Rename(temporary.Name(), file); err != nil {
-		return done, err
-	}
-	return append(done, "wrote "+file), nil
+	return setup.Write(file, &a.Answers, p.environ)
 }
 
-// makeWallet writes a new wallet key, never over an existing file, and sets
-// form, and name where none was given.
-func (a *initAnswers) makeWallet() (name string, err error) {
-	if a.Form != "" && a.Form != "wallet-key" {
-		return "", usagef("--new-wallet makes a wallet-key, not a %s", a.Form)
+// missing are the flags that a new configuration can't do without, and that were not given.
+func (a *initAnswers) missing() string {
+	var flags []string
+	if a.Name == "" && !a.NewWallet {
+		flags = append(flags, "--name (or --new-wallet)")
 	}
-	secret := make([]byte, 32)
-	rand.Read(secret) // never fails
-	text := "0x" + hex.EncodeToString(secret)
-	wallet, err := identity.ParseWalletKey(text)
-	if err != nil { // one chance in 2^128
-		return "", err
+	if a.SecretFile == "" {
+		flags = append(flags, "--secret-file")
 	}
-	file, err := os.OpenFile(a.SecretFile, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return "", fmt.Errorf("writing the new wallet: %w", err)
+	if len(a.Kinds()) == 0 {
+		flags = append(flags, "one of --folder, --bucket, --url (WebDAV), --client-id (Google Drive), --ipfs, --dsn (PostgreSQL), --node (dm3 node) and --file (a single file)")
 	}
-	_, err = file.WriteString(text + "\n")
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return "", fmt.Errorf("writing the new wallet: %w", err)
+	if last := len(flags) - 1; last > 0 {
+		flags[last] = "and " + flags[last]
 	}
-	a.Form = "wallet-key"
-	if a.Name == "" {
-		a.Name = identity.AccountName(wallet.Address())
-	}
-	return a.Name, nil
+	return strings.Join(flags, ", ")
 }
 
-func (a *initAnswers) toml() ([]byte, error) {
-	provider := fileProvider{Kind: "folder", Carried: a.Carried, Endpoint: a.Endpoint, Region: a.Region, Bucket: a.Bucket, Prefix: a.Prefix, PathStyle: a.PathStyle, AccessKeyID: a.AccessKeyID}
-	if a.Bucket != "" {
-		provider.Kind = "s3"
+// onePlace refuses several places at once.
+func (a *initAnswers) onePlace() error {
+	if kinds := a.Kinds(); len(kinds) > 1 {
+		return usagef("these flags name several places, of kind %s: choose one", strings.Join(kinds, " and "))
 	}
-	document := struct {
-		Data    string        `toml:"data,omitempty"`
-		Account []fileAccount `toml:"account"`
-	}{}
-	secret := fileSecret{Form: a.Form, Nonce: a.Nonce}
-	// Paths count from the working folder here, and from the file's there.
-	for _, path := range []struct {
-		from string
-		to   *string
-	}{{a.Data, &document.Data}, {a.Folder, &provider.Path}, {a.S3SecretFile, &provider.SecretFile}, {a.SecretFile, &secret.File}} {
-		if path.from == "" {
-			continue
-		}
-		absolute, err := filepath.Abs(path.from)
-		if err != nil {
-			return nil, err
-		}
-		*path.to = escapePath(absolute)
-	}
-	buffer := bytes.NewBufferString("# Written by `dm3sync init`. README.md explains every setting.\n\n")
-	document.Account = []fileAccount{{a.Name, secret, provider}}
-	err := toml.NewEncoder(buffer).Encode(document)
-	return buffer.Bytes(), err
+	return nil
 }
 
-// escapePath writes a path such that config reads it as it is.
-func escapePath(path string) string {
-	return strings.ReplaceAll(filepath.ToSlash(path), "$", "$$")
+// foreignSecret refuses a secret of another kind of place than the one that was chosen.
+func (a *initAnswers) foreignSecret() error {
+	for _, secret := range []struct {
+		flag, file string
+		kinds      []string
+	}{
+		{"--s3-secret-file", a.S3SecretFile, []string{config.KindS3}},
+		{"--password-file", a.PasswordFile, []string{config.KindWebDAV, config.KindIPFS, config.KindSQL}},
+		{"--client-secret-file", a.ClientSecretFile, []string{config.KindDrive}},
+	} {
+		if secret.file != "" && !slices.Contains(secret.kinds, a.Kind()) {
+			return usagef("%s goes only with a place of kind %s, and this one is of kind %s", secret.flag, strings.Join(secret.kinds, " or "), a.Kind())
+		}
+	}
+	return nil
 }

@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/dm3sync/dm3sync/internal/api"
+	"github.com/dm3sync/dm3sync/internal/archive"
+	"github.com/dm3sync/dm3sync/internal/attachments"
+	"github.com/dm3sync/dm3sync/internal/setup"
 	"github.com/dm3sync/dm3sync/sync/engine"
 )
 
@@ -16,7 +19,8 @@ import (
 func TestJSONNames(t *testing.T) {
 	for _, document := range []any{
 		statusDocument{}, api.Status{}, api.Error{}, fileSummary{}, syncResult{}, initDocument{}, versionDocument{},
-		demoDocument{}, checkResult{}, engine.Verification{}, engine.Conversation{},
+		demoDocument{}, setup.CheckResult{}, pullNodeDocument{}, engine.Verification{}, engine.Conversation{},
+		exportResult{}, importResult{}, appendResult{}, archive.Findings{}, engine.Inventory{}, readableResult{}, attachments.Report{},
 	} {
 		for _, fault := range jsonFaults(reflect.TypeOf(document)) {
 			t.Error(fault)

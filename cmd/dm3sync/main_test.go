@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,16 +17,20 @@ import (
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/net/webdav"
 
 	"github.com/dm3sync/dm3sync/cache"
 	"github.com/dm3sync/dm3sync/internal/config"
 	"github.com/dm3sync/dm3sync/internal/keyring"
+	"github.com/dm3sync/dm3sync/internal/login"
+	"github.com/dm3sync/dm3sync/internal/servertest"
 	"github.com/dm3sync/dm3sync/providers"
+	"github.com/dm3sync/dm3sync/providers/ipfs/kubotest"
 )
 
 // TestMain makes the scripts' commands out of this test binary.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"dm3sync": main, "envelope": envelopeMain, "sample": sampleMain})
+	testscript.Main(m, map[string]func(){"dm3sync": main, "envelope": envelopeMain, "sample": sampleMain, "app": appMain, "visit": visitMain, "lock": lockMain})
 }
 
 // TestScripts runs the scripts: every verb, as users call it.
@@ -41,13 +47,60 @@ func TestScripts(t *testing.T) {
 			server := httptest.NewServer(gofakes3.New(backend).Server())
 			env.Defer(server.Close)
 			env.Setenv("S3", server.URL)
+			for _, name := range []string{"LISTEN", "LISTEN2"} { // addresses that nobody listens on now
+				env.Setenv(name, servertest.FreeAddress(t))
+			}
+			collections := httptest.NewServer(collectionsIn(env.WorkDir + "/served"))
+			env.Defer(collections.Close)
+			env.Setenv("DAV", collections.URL+"/files/alice")
+			if err := nodeFor(t, env); err != nil {
+				return err
+			}
+			network := kubotest.New()
+			for _, name := range []string{"KUBO1", "KUBO2"} {
+				node := network.Add()
+				env.Defer(node.Close)
+				env.Setenv(name, node.URL)
+			}
+			answers := strings.Join([]string{"", env.WorkDir + "/wallet.key", "2", server.URL, "", "dm3", "key", "hunter2", ""}, "\n")
+			if err := os.WriteFile(env.WorkDir+"/answers", []byte(answers), 0o600); err != nil { // to init's questions
+				return err
+			}
+			answers = strings.Join([]string{"bob.eth", "3", env.WorkDir + "/wallet.key", "5", env.Getenv("KUBO1"), "3", "mine", ""}, "\n")
+			if err := os.WriteFile(env.WorkDir+"/answers.ipfs", []byte(answers), 0o600); err != nil {
+				return err
+			}
 			for name, value := range map[string]string{"HOME": env.WorkDir, "TZ": "UTC", "DM3SYNC_CONFIG": env.WorkDir + "/config.toml", "DM3SYNC_DATA": env.WorkDir + "/data",
 				"GORACE": "atexit_sleep_ms=20"} { // under -race every process would end a second later
 				env.Setenv(name, value)
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": codeCommand, "waitfor": waitForCommand, "waitopen": waitOpenCommand, "hash": hashCommand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": codeCommand, "waitfor": waitForCommand, "waitopen": waitOpenCommand, "waitfound": waitFoundCommand, "hash": hashCommand, "link": linkCommand, "bearer": bearerCommand},
+	})
+}
+
+// collectionsIn is a WebDAV server for alice with the password hunter2, as Nextcloud has one. A file named full beside
+// the folder makes it refuse what is put, and one named locked says that somebody else works there.
+func collectionsIn(folder string) http.Handler {
+	handler := &webdav.Handler{FileSystem: webdav.Dir(folder), LockSystem: webdav.NewMemLS()}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		there := func(name string) bool {
+			_, err := os.Stat(filepath.Join(filepath.Dir(folder), name))
+			return err == nil
+		}
+		user, password, _ := r.BasicAuth()
+		switch {
+		case user != "alice" || password != "hunter2":
+			w.Header().Set("WWW-Authenticate", `Basic realm="files"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		case r.Method == http.MethodPut && there("full"):
+			w.WriteHeader(http.StatusInsufficientStorage)
+		case r.Method == http.MethodPut && there("locked"):
+			w.WriteHeader(http.StatusLocked)
+		default:
+			handler.ServeHTTP(w, r)
+		}
 	})
 }
 
@@ -105,7 +158,7 @@ func TestExitCodes(t *testing.T) {
 		exitFailed:   {errors.New("disk"), context.Canceled},
 		exitUsage:    {usagef("wrong"), fmt.Errorf("x: %w", config.ErrConfig), keyring.ErrSource, keyring.ErrSecret},
 		exitRejected: {errRejected},
-		exitProvider: {providers.ErrTransient, fmt.Errorf("s3: %w", providers.ErrUnauthorised), &providers.RateLimitError{}, errors.Join(errRejected, providers.ErrQuota)},
+		exitProvider: {providers.ErrTransient, fmt.Errorf("s3: %w", providers.ErrUnauthorised), login.ErrNeeded, login.ErrClient, &providers.RateLimitError{}, errors.Join(errRejected, providers.ErrQuota)},
 		exitProblems: {errProblems},
 		exitInUse:    {cache.ErrInUse},
 	} {

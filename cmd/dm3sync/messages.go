@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/dm3sync/dm3sync/internal/bridge"
 	"github.com/dm3sync/dm3sync/internal/container"
 	"github.com/dm3sync/dm3sync/internal/history"
 	"github.com/dm3sync/dm3sync/internal/identity"
@@ -25,7 +27,7 @@ func (p *program) messagesCommand() *cobra.Command {
 		Short: "Show messages of one conversation",
 		Long: "Show messages of the conversation with NAME. Times can be 2026-01-31 or 2026-01-31T15:04 (local time), RFC 3339,\n" +
 			"Unix milliseconds, or a time before now such as 12h, 7d, 2w. --to is exclusive. Without any range, the newest 50.",
-		Args: cobra.ExactArgs(1),
+		Args: one("the NAME of a conversation", listsThem),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			contact, err := identity.Normalize(arguments[0])
 			if err != nil || contact == "" {
@@ -40,15 +42,35 @@ func (p *program) messagesCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if len(page.Messages) == 0 && !p.json {
+					return p.tellNone(command.Context(), s, contact)
+				}
 				return p.printMessages(contact, page, hashes)
 			})
 		},
 	}
+	p.fileFlag(command)
 	command.Flags().StringVar(&from, "from", "", "from this time on")
 	command.Flags().StringVar(&to, "to", "", "before this time")
-	command.Flags().BoolVar(&hashes, "hashes", false, "each with its hash, which names it to `dm3sync delete`")
+	command.Flags().BoolVar(&hashes, "hashes", false, "each with its hash, by which it can be deleted")
 	command.Flags().IntVar(&last, "last", 0, "only the newest so many of them")
 	return command
+}
+
+// tellNone says why there is nothing to show.
+func (p *program) tellNone(ctx context.Context, s *session, contact string) error {
+	list, err := s.Conversations(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		if c.Contact == contact && c.Messages+c.Pending > 0 {
+			p.note("no messages with %s in this range; the first is of %s, the last of %s", plain(contact), when(c.First), when(c.Last))
+			return nil
+		}
+	}
+	p.note("no messages with %s are known here; `dm3sync conversations` lists whom there are messages with", plain(contact))
+	return nil
 }
 
 func (p *program) parseRange(from, to string, last int) (r engine.Range, err error) {
@@ -87,7 +109,7 @@ func (p *program) printMessages(contact string, page engine.Page, hashes bool) e
 		return history.WritePage(p.out, contact, page)
 	}
 	if page.Provisional {
-		p.note("provisional, something may be missing or change: %s", plain(strings.Join(page.Reasons, "; ")))
+		p.note("provisional, something may be missing or change: %s", reason(strings.Join(page.Reasons, "; ")))
 	}
 	return p.print(nil, func(w *strings.Builder) {
 		for _, envelope := range page.Messages {
@@ -122,6 +144,7 @@ func writeMessage(w *strings.Builder, envelope container.Envelope) {
 	if m.Metadata.Type != "NEW" {
 		text = "[" + plain(m.Metadata.Type) + "] " + text
 	}
+	text = distrust(bridge.ReadNotes(envelope)) + text
 	if n := len(m.Attachments); n > 0 {
 		text += " [" + plural(n, "attachment") + "]"
 	}

@@ -5,14 +5,29 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 	"unicode"
+
+	"golang.org/x/term"
+
+	"github.com/dm3sync/dm3sync/internal/display"
 )
 
-// print writes the document as JSON where that was asked for, else calls text.
+// print writes the document as JSON where that was asked for, else what text says,
+// made harmless.
 func (p *program) print(document any, text func(w *strings.Builder)) error {
+	return p.printStyled(document, func(w *strings.Builder) {
+		buffer := &strings.Builder{}
+		text(buffer)
+		w.WriteString(harmless(buffer.String()))
+	})
+}
+
+// printStyled is print for a text that is harmless already, and may steer a terminal.
+func (p *program) printStyled(document any, text func(w *strings.Builder)) error {
 	if p.json {
 		p.printed = true
 		encoder := json.NewEncoder(p.out)
@@ -37,13 +52,19 @@ func (p *program) note(format string, arguments ...any) {
 	}
 }
 
-// tell writes a line to the error stream. When that fails, nobody can be told.
+// tell writes a line, made harmless, to the error stream. When that fails, nobody can
+// be told.
 func (p *program) tell(format string, arguments ...any) {
-	_, _ = fmt.Fprintf(p.err, format+"\n", arguments...)
+	_, _ = io.WriteString(p.err, harmless(fmt.Sprintf(format, arguments...))+"\n")
 }
 
-// warn is note for a whole sentence.
-func (p *program) warn(sentence string) { p.note("warning: %s", sentence) }
+// warn is note for a whole sentence, which is said once however many look at the same thing.
+func (p *program) warn(sentence string) {
+	if !slices.Contains(p.warned, sentence) {
+		p.warned = append(p.warned, sentence)
+		p.note("warning: %s", display.Clean(display.Reason(sentence)))
+	}
+}
 
 // table writes rows in aligned columns; the first row is the heading.
 func table(w *strings.Builder, rows [][]string) {
@@ -54,19 +75,38 @@ func table(w *strings.Builder, rows [][]string) {
 	_ = t.Flush() // writing to memory does not fail
 }
 
-// plain makes text of other people harmless for a terminal: control characters
-// (escape sequences) and those that turn the direction of writing become "·".
+// plain makes text of other people harmless for a terminal, on one line: control
+// characters (escape sequences) and those that turn the direction of writing become
+// "·".
 func plain(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\t' {
 			return ' '
 		}
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
-			return '·'
-		}
-		return r
+		return steady(r)
 	}, text)
 }
+
+// harmless is plain for whole outputs, which have lines: whatever a verb forgot to
+// clean, such as what a server said in an error, steers no terminal.
+func harmless(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return r
+		}
+		return steady(r)
+	}, text)
+}
+
+func steady(r rune) rune {
+	if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
+		return '·'
+	}
+	return r
+}
+
+// reason makes the text of an error one for people, on one line.
+func reason(text string) string { return plain(display.Reason(text)) }
 
 // when formats Unix milliseconds in local time; 0 is "-".
 func when(milliseconds int64) string {
@@ -81,7 +121,25 @@ func ago(moment, now time.Time) string {
 	if moment.IsZero() {
 		return "never"
 	}
-	return now.Sub(moment).Round(time.Second).String() + " ago"
+	return span(now.Sub(moment)) + " ago"
+}
+
+// span is a time as somebody would say it: "38s", "1m15s", "1h30m", "3 days".
+func span(d time.Duration) string {
+	switch d = d.Round(time.Second); {
+	case d >= 48*time.Hour:
+		return plural(int(d/(24*time.Hour)), "day")
+	case d >= time.Hour:
+		d = d.Round(time.Minute)
+	}
+	text := strings.TrimSuffix(d.String(), "m0s")
+	if text != d.String() {
+		text = strings.TrimSuffix(text+"m", "h0m")
+		if !strings.HasSuffix(text, "m") {
+			text += "h"
+		}
+	}
+	return text
 }
 
 // plural is "1 message" or "7 messages".
@@ -94,17 +152,8 @@ func plural[N int | int64](n N, thing string) string {
 
 // isTerminal tells whether w is a terminal that can redraw a line.
 func (p *program) isTerminal(w io.Writer) bool {
-	return p.getenv("TERM") != "dumb" && isDevice(w)
-}
-
-// isDevice tells whether a stream is a terminal, or a device like it.
-func isDevice(stream any) bool {
-	file, ok := stream.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	file, ok := w.(*os.File)
+	return ok && p.getenv("TERM") != "dumb" && term.IsTerminal(int(file.Fd()))
 }
 
 // getenv is os.Getenv on the program's environment: the last one counts.

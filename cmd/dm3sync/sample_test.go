@@ -21,6 +21,9 @@ func envelopeMain() {
 	at := flag.String("at", "1700000000000", "timestamp, any JSON value; empty: none")
 	text := flag.String("text", "hello", "what is said")
 	coded := flag.String("text-hex", "", "what is said, as hex digits, for what a script can't hold")
+	kind := flag.String("type", "NEW", "type")
+	about := flag.String("about", "", "hash of the message that this one is about")
+	uri := flag.String("uri", "", "address of an attachment")
 	attachment := flag.Int("attachment", 0, "size of an attachment in bytes")
 	signature := flag.Int("signature", 64, "length of the signature in bytes")
 	flag.Parse()
@@ -28,11 +31,17 @@ func envelopeMain() {
 		decoded, _ := hex.DecodeString(*coded) // scripts give good ones
 		*text = string(decoded)
 	}
-	metadata := map[string]any{"from": *from, "to": *to, "type": "NEW"}
+	metadata := map[string]any{"from": *from, "to": *to, "type": *kind}
+	if *about != "" {
+		metadata["referenceMessageHash"] = *about
+	}
 	if *at != "" {
 		metadata["timestamp"] = json.RawMessage(*at)
 	}
 	message := map[string]any{"message": *text, "metadata": metadata, "signature": base64.StdEncoding.EncodeToString(make([]byte, *signature))}
+	if *uri != "" {
+		message["attachments"] = []any{map[string]string{"data": *uri}}
+	}
 	if *attachment > 0 {
 		message["attachments"] = []any{map[string]string{"data": "data:text/plain," + strings.Repeat("x", *attachment)}}
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"github.com/dm3sync/dm3sync/internal/api"
 )
 
@@ -19,10 +21,35 @@ const (
 	stopWait = 30 * time.Second
 )
 
-// program builds the command as it is in this checkout.
+// programFolder is the environment variable that names where the command is built.
+const programFolder = "DM3SYNC_TEST_PROGRAM"
+
+// TestMain gives the tests one folder for the command, so that it is built once for all of them.
+func TestMain(m *testing.M) {
+	folder, err := os.MkdirTemp("", "dm3sync-program")
+	if err == nil {
+		err = os.Setenv(programFolder, folder)
+	}
+	if err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(folder)
+	os.Exit(code)
+}
+
+// program builds the command as it is in this checkout, where no test has done so yet.
 func program(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "dm3sync")
+	path := filepath.Join(os.Getenv(programFolder), "dm3sync")
+	lock := flock.New(path + ".lock")
+	if err := lock.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
 	if out, err := exec.Command("go", "build", "-o", path, "../../cmd/dm3sync").CombinedOutput(); err != nil {
 		t.Fatalf("building: %v\n%s", err, out)
 	}

@@ -20,8 +20,8 @@ func TestWholeCorpus(t *testing.T) {
 	for _, s := range shapes() {
 		t.Run(s.name, func(t *testing.T) {
 			in := newInput(t, s)
-			for _, newPlace := range places(t) {
-				p := newPlace(t)
+			for _, newPlace := range places() {
+				p := newPlace(t, nil)
 				t.Run(p.name, func(t *testing.T) { wholeCorpusOn(t, s, in, p) })
 			}
 		})

@@ -14,8 +14,9 @@ import (
 
 	"github.com/dm3sync/dm3sync/internal/container"
 	"github.com/dm3sync/dm3sync/internal/history"
-	"github.com/dm3sync/dm3sync/internal/seal"
+	"github.com/dm3sync/dm3sync/internal/servertest"
 	"github.com/dm3sync/dm3sync/sync/engine"
+	"github.com/dm3sync/dm3sync/sync/enginetest"
 )
 
 const (
@@ -131,55 +132,10 @@ func hashesOf(messages []container.Envelope, text string) (hashes []container.Me
 	return hashes
 }
 
-// holding opens every object at the place and returns the bytes, by name, of those that hold a text.
+// holding returns the objects at the place that hold a text.
 func holding(t *testing.T, d *device, text string) map[string][]byte {
 	t.Helper()
-	found, sealer := make(map[string][]byte), newSealer(t)
-	for object, err := range d.counter.List(t.Context(), "") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		sealed, err := d.counter.Get(t.Context(), object.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if opens(t, sealer, object.Name, sealed, text) {
-			found[object.Name] = sealed
-		}
-	}
-	return found
-}
-
-// opens opens an object of any kind, with what travels inside, and looks for a text.
-func opens(t *testing.T, sealer *seal.Sealer, name string, sealed []byte, text string) (holds bool) {
-	t.Helper()
-	key, _, _ := strings.Cut(name, "/")
-	for _, kind := range []container.Kind{container.KindHead, container.KindRoot, container.KindConversation, container.KindChunk} {
-		plain, err := sealer.Open(nil, kind, container.Key(key), sealed)
-		if err != nil {
-			continue
-		}
-		if kind != container.KindHead {
-			return bytes.Contains(plain, []byte(text))
-		}
-		head, err := container.DecodeHead(plain)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for ref := range head.States() {
-			if ref.Length == 0 {
-				continue
-			}
-			body, err := sealer.OpenBody(nil, head.Body(ref))
-			if err != nil {
-				t.Fatal(err)
-			}
-			holds = holds || bytes.Contains(body, []byte(text))
-		}
-		return holds
-	}
-	t.Errorf("%s can't be opened", name)
-	return false
+	return enginetest.Holding(t, d.counter, newSealer(t), text)
 }
 
 // disk is the folder where the server keeps a bucket; empty where the server is in this process, or on another machine.
@@ -190,10 +146,7 @@ type disk struct {
 
 func diskOf(t *testing.T, p place) disk {
 	t.Helper()
-	folder := os.Getenv("DM3SYNC_TEST_MINIO_DISK")
-	if folder == "" && os.Getenv("DM3SYNC_REQUIRE_SERVERS") == "1" {
-		t.Fatal("DM3SYNC_TEST_MINIO_DISK is not set, but DM3SYNC_REQUIRE_SERVERS is")
-	}
+	folder := servertest.Optional(t, "DM3SYNC_TEST_MINIO_DISK")
 	if p.name != "minio" {
 		folder = ""
 	}

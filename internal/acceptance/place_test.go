@@ -16,6 +16,7 @@ import (
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
+	"github.com/dm3sync/dm3sync/internal/servertest"
 	"github.com/dm3sync/dm3sync/providers"
 	"github.com/dm3sync/dm3sync/providers/local"
 	"github.com/dm3sync/dm3sync/providers/s3"
@@ -31,16 +32,35 @@ const (
 type place struct {
 	name   string
 	bucket string // of S3
+	idle   int    // requests of an idle pass; 0 is one
 	store  func(t *testing.T) providers.Store
+	named  func(t *testing.T, device string) providers.Store // where a place must know which device opens it again
 }
 
-// places makes an empty folder and an empty bucket.
-func places(t *testing.T) []func(t *testing.T) place {
-	t.Helper()
-	return []func(t *testing.T) place{newFolder, func(t *testing.T) place {
-		place, _ := newBucket(t, nil)
-		return place
-	}}
+// as opens the place for a device that may come again.
+func (p place) as(t *testing.T, device string) providers.Store {
+	if p.named != nil {
+		return p.named(t, device)
+	}
+	return p.store(t)
+}
+
+// constructor makes an empty place. Requests go through between, where it is given and where there are any.
+type constructor func(t *testing.T, between func(http.Handler) http.Handler) place
+
+// places are all kinds of places: a folder, a bucket, a collection of each WebDAV server that the environment names, else of
+// one in this process, a folder of Google Drive's double, two IPFS nodes, an account at a dm3 node's, a single file, and
+// databases where the environment names them.
+func places() []constructor {
+	all := []constructor{
+		func(t *testing.T, _ func(http.Handler) http.Handler) place { return newFolder(t) },
+		func(t *testing.T, between func(http.Handler) http.Handler) place {
+			p, _ := newBucket(t, between)
+			return p
+		},
+	}
+	all = append(append(all, collections()...), newDriveFolder, newNodes, newNode, newSingleFile)
+	return append(all, databases()...)
 }
 
 func newFolder(t *testing.T) place {
@@ -67,7 +87,7 @@ func newBucket(t *testing.T, between func(http.Handler) http.Handler) (p place, 
 	bucket := fmt.Sprintf("acceptance-%d-%d", os.Getpid(), time.Now().UnixNano())
 	var handler http.Handler
 	if endpoint == "" {
-		if full() && os.Getenv("DM3SYNC_REQUIRE_SERVERS") == "1" {
+		if full() && servertest.Required() {
 			t.Fatal("DM3SYNC_TEST_MINIO is not set, but DM3SYNC_REQUIRE_SERVERS is")
 		}
 		p.name = "s3"
@@ -109,6 +129,7 @@ func forward(t *testing.T, endpoint string) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
+	target.Path = "" // requests name it
 	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) {

@@ -19,6 +19,7 @@ type request struct {
 	started, ended time.Time
 	status         int
 	bytes          int // of the answer's body
+	sent           int // of the request's body
 }
 
 func (r request) String() string {
@@ -45,7 +46,7 @@ func (r *recorder) between(server http.Handler) http.Handler {
 
 // ServeHTTP implements http.Handler.
 func (r *recorder) ServeHTTP(w http.ResponseWriter, asked *http.Request) {
-	seen := request{method: asked.Method, path: asked.URL.Path, query: asked.URL.RawQuery, started: time.Now()}
+	seen := request{method: asked.Method, path: asked.URL.Path, query: asked.URL.RawQuery, sent: int(max(0, asked.ContentLength)), started: time.Now()}
 	r.mu.Lock()
 	delay := r.delay
 	r.mu.Unlock()

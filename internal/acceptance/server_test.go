@@ -6,10 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/dm3sync/dm3sync/internal/servertest"
 )
 
 // serverWait is how long a server may take to come up.
@@ -35,33 +34,6 @@ type server struct {
 	log     *os.File
 	command *exec.Cmd
 	wait    func() error
-}
-
-// binaryOf is the path of a server's program, as .ci/run names it.
-func binaryOf(t *testing.T, variable string) string {
-	t.Helper()
-	path := os.Getenv(variable)
-	if path == "" && os.Getenv("DM3SYNC_REQUIRE_SERVERS") == "1" {
-		t.Fatalf("%s is not set, but DM3SYNC_REQUIRE_SERVERS is", variable)
-	}
-	if path == "" {
-		t.Skipf("%s is not set; .ci/run servers sets it", variable)
-	}
-	return path
-}
-
-// freePort is a port below the range of outgoing connections, so that none takes it while its server is down.
-func freePort(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000))
-		if listener, err := net.Listen("tcp", address); err == nil {
-			listener.Close()
-			return address
-		}
-	}
-	t.Fatal("no free port")
-	return ""
 }
 
 func newServer(t *testing.T, base, name, ready string, line ...string) *server {
@@ -85,8 +57,8 @@ func newServer(t *testing.T, base, name, ready string, line ...string) *server {
 // newMinio is a MinIO of the test's own, with one bucket.
 func newMinio(t *testing.T, base, bucket string) *server {
 	t.Helper()
-	path := binaryOf(t, "DM3SYNC_TEST_MINIO_BINARY")
-	address := freePort(t)
+	path := servertest.Named(t, "DM3SYNC_TEST_MINIO_BINARY")
+	address := servertest.FreeAddress(t)
 	s := newServer(t, base, "minio", "/minio/health/ready", path, "server", "--quiet", "--address", address, filepath.Join(base, "minio"))
 	s.address = address
 	s.environ = append(s.environ, "MINIO_ROOT_USER="+testKey, "MINIO_ROOT_PASSWORD="+testSecret, "MINIO_BROWSER=off", "MINIO_UPDATE=off")
@@ -152,10 +124,10 @@ type toxic struct {
 
 func newToxiproxy(t *testing.T, base, upstream string) *toxiproxy {
 	t.Helper()
-	path := binaryOf(t, "DM3SYNC_TEST_TOXIPROXY_BINARY")
-	address := freePort(t)
+	path := servertest.Named(t, "DM3SYNC_TEST_TOXIPROXY_BINARY")
+	address := servertest.FreeAddress(t)
 	host, port, _ := strings.Cut(address, ":")
-	p := &toxiproxy{server: newServer(t, base, "toxiproxy", "/version", path, "-host", host, "-port", port), listen: freePort(t)}
+	p := &toxiproxy{server: newServer(t, base, "toxiproxy", "/version", path, "-host", host, "-port", port), listen: servertest.FreeAddress(t)}
 	p.address = address
 	p.start()
 	p.call(http.MethodPost, "/proxies", map[string]any{"name": "place", "listen": p.listen, "upstream": upstream, "enabled": true})

@@ -118,6 +118,21 @@ func TestOpenAccount(t *testing.T) {
 	if _, err := OpenAccount(ctx, d.config.Accounts[0], o); err == nil {
 		t.Error("opened without a key")
 	}
+	o.Unlock = func(context.Context, config.Account) (key [32]byte, err error) { return key, nil }
+	if _, err := OpenAccount(ctx, d.config.Accounts[0], o); !errors.Is(err, ErrOtherKey) || !strings.Contains(err.Error(), d.config.Data) {
+		t.Errorf("opened with another key: %v", err)
+	}
+	o.Unlock = d.options.Unlock
+	a, err := OpenAccount(ctx, d.config.Accounts[0], o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, _ := a.Status(ctx); status.Alarms.Raised["cache"] != 0 || len(status.Problems) != 0 {
+		t.Errorf("the other key left traces: %+v", status)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestPause(t *testing.T) {

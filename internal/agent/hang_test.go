@@ -45,6 +45,10 @@ func TestHangingProvider(t *testing.T) {
 		t.Run(fmt.Sprintf("deaf %v", deaf), func(t *testing.T) {
 			d := newDevice(t, "alice.eth", "carol.eth")
 			d.places["alice.eth"] = hanging(t, deaf)
+			d.options.FlushWait = time.Second
+			if deaf {
+				d.options.StopWait = 3 * time.Second
+			}
 			client, stop := d.start()
 			for _, name := range []string{"alice.eth", "carol.eth"} {
 				until(t, client, name, isOpen)

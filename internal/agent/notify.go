@@ -48,13 +48,14 @@ func (a *Agent) report(ctx context.Context) {
 // summary is the agent's state in a line, without names.
 func (a *Agent) summary() string {
 	var pending, stuck, closed int
-	for _, r := range a.runners {
+	runners := a.all()
+	for _, r := range runners {
 		status := r.observe()
 		pending += status.Pending
 		stuck += count(status.Stuck)
 		closed += count(!status.Open)
 	}
-	return fmt.Sprintf("%d accounts, %d messages waiting, %d accounts stuck, %d not open", len(a.runners), pending, stuck, closed)
+	return fmt.Sprintf("%d accounts, %d messages waiting, %d accounts stuck, %d not open", len(runners), pending, stuck, closed)
 }
 
 func count(is bool) int {

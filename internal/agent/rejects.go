@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/dm3sync/dm3sync/internal/display"
+	"github.com/dm3sync/dm3sync/internal/files"
 )
 
 // rejectedFolder is where rejected lines go, inside the spool folder.
@@ -38,7 +41,7 @@ func (r *rejects) add(line int, text []byte, reason error) error {
 	}
 	_, _ = r.lines.Write(text) // bufio keeps the first error for the end
 	_ = r.lines.WriteByte('\n')
-	_, err := fmt.Fprintf(r.reasons, "line %d: %v\n", line, reason)
+	_, err := fmt.Fprintf(r.reasons, "line %d: %s\n", line, display.Reason(reason.Error()))
 	return err
 }
 
@@ -72,10 +75,13 @@ func (r *rejects) keep(path string) error {
 	} else {
 		err = r.lines.finish(target)
 	}
+	if err == nil {
+		err = files.SyncFolder(r.folder)
+	}
 	if err != nil {
 		return fmt.Errorf("agent: keeping rejected lines: %w", err)
 	}
-	return syncFolder(r.folder)
+	return nil
 }
 
 // discard removes what was not kept.
@@ -131,15 +137,4 @@ func (o *outFile) discard() {
 	}
 	_ = o.file.Close()
 	_ = os.Remove(o.file.Name())
-}
-
-// syncFolder makes renames in folder durable, where the system can.
-func syncFolder(folder string) error {
-	handle, err := os.Open(folder)
-	if err != nil {
-		return fmt.Errorf("agent: keeping rejected lines: %w", err)
-	}
-	defer handle.Close()
-	_ = handle.Sync() // not every system allows it for folders
-	return nil
 }

@@ -23,7 +23,8 @@ type device struct {
 	t       testing.TB
 	config  *config.Config
 	options Options
-	log     *bytes.Buffer
+	log     *bytes.Buffer // read it after the agent's stop, or through logged
+	writer  *locked
 
 	mu     sync.Mutex
 	places map[string]providers.Store // by account
@@ -45,8 +46,9 @@ func newDevice(t testing.TB, names ...string) *device {
 		})
 		d.places[name] = memory.New(nil)
 	}
-	d.options = Options{SpoolSettle: 10 * time.Millisecond, FlushWait: time.Second, StopWait: 2 * time.Second}
-	d.options.Log = slog.New(slog.NewTextHandler(&locked{w: d.log}, nil))
+	d.options = Options{SpoolSettle: 10 * time.Millisecond, FlushWait: 10 * time.Second, StopWait: 30 * time.Second}
+	d.writer = &locked{w: d.log}
+	d.options.Log = slog.New(slog.NewTextHandler(d.writer, nil))
 	d.options.Open = func(_ context.Context, account config.Account) (providers.Store, error) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -70,6 +72,13 @@ func (l *locked) Write(p []byte) (int, error) {
 	return l.w.Write(p)
 }
 
+// logged tells whether the log has a text by now.
+func (d *device) logged(text string) bool {
+	d.writer.mu.Lock()
+	defer d.writer.mu.Unlock()
+	return bytes.Contains(d.log.Bytes(), []byte(text))
+}
+
 // start runs an agent and returns a client of it, and how to stop it.
 func (d *device) start() (*Client, func() error) {
 	d.t.Helper()
@@ -77,11 +86,17 @@ func (d *device) start() (*Client, func() error) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
+	return d.startAs(a)
+}
+
+// startAs is start for an agent that is there already.
+func (d *device) startAs(a *Agent) (client *Client, stop func() error) {
+	d.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
 	var once sync.Once
-	stop := func() (err error) {
+	stop = func() (err error) {
 		once.Do(func() {
 			cancel()
 			err = <-done
@@ -89,8 +104,8 @@ func (d *device) start() (*Client, func() error) {
 		return err
 	}
 	d.t.Cleanup(func() { _ = stop() })
-	var client *Client
 	wait(d.t, "the agent", func() bool {
+		var err error
 		client, err = Dial(d.config.Data)
 		return err == nil
 	})

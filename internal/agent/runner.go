@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,8 +13,10 @@ import (
 	"github.com/dm3sync/dm3sync/internal/api"
 	"github.com/dm3sync/dm3sync/internal/config"
 	"github.com/dm3sync/dm3sync/internal/history"
+	"github.com/dm3sync/dm3sync/internal/limits"
 	"github.com/dm3sync/dm3sync/providers"
 	"github.com/dm3sync/dm3sync/sync/engine"
+	"github.com/dm3sync/dm3sync/sync/obstacle"
 	"github.com/dm3sync/dm3sync/sync/schedule"
 )
 
@@ -29,10 +30,6 @@ const (
 	// stuckAfter is how long an account may fail, or get nothing done, before
 	// its status calls it stuck: well above any retry.
 	stuckAfter = 15 * time.Minute
-
-	// muchWork is how many messages in one pass make it worth giving memory
-	// back to the system at once.
-	muchWork = 1000
 
 	// readyWait is how long a call waits for the first attempt to open an
 	// account to end, as just after the agent's start.
@@ -48,18 +45,35 @@ type runner struct {
 	schedule *schedule.Schedule
 	started  time.Time
 	running  atomic.Bool
+	agent    *Agent        // whose it is; nil outside of one
+	again    chan struct{} // asks for an attempt to open at once
+	nodeNow  chan struct{} // asks for a look at the dm3 node at once
 	tried    chan struct{} // closed when the first attempt to open has ended
 	once     sync.Once     // closes tried
+	ailing   []string      // objects that the place did not give whole, after the last pass; of pass alone
+	full     bool          // the last pass that got through, or was refused for lack of room, ended so; of pass alone
+	asked    time.Time     // when the place was last asked for its room; of pass alone
+	failing  failures      // passes; of pass alone
+
+	pauseChanged func() // told after setPause
 
 	mu      sync.Mutex
 	account *Account // nil until open
-	reason  string   // why it is not open
+	mirrors []*mirrorRunner
+	reason  string        // why it is not open
+	kind    obstacle.Kind // of that; None while nothing is wrong
 	spool   spoolStatus
-	stuck   bool // as last logged
+	paused  pausing
+	verdict limits.Verdict
+	stuck   bool     // as last logged
+	told    standing // as the feed last heard
 }
 
 func newRunner(account config.Account, o Options) *runner {
-	r := &runner{config: account, options: o, reason: "starting", started: o.Now(), tried: make(chan struct{})}
+	r := &runner{
+		config: account, options: o, reason: reasonStarting, told: standing{reason: reasonStarting}, started: o.Now(),
+		tried: make(chan struct{}), again: make(chan struct{}, 1), nodeNow: make(chan struct{}, 1),
+	}
 	r.folder = o.Config.Folder(&account)
 	r.log = o.Log.With("account", account.Name)
 	s := account.Schedule
@@ -73,6 +87,7 @@ func newRunner(account config.Account, o Options) *runner {
 		Wait:       rateLimitWait,
 		Wall:       o.Now,
 	})
+	r.readPause()
 	return r
 }
 
@@ -94,16 +109,27 @@ func (r *runner) run(ctx context.Context) {
 		return
 	}
 	account.onAppend(r.schedule.Appended)
+	mirrors := r.newMirrorRunners(account)
+	r.setMirrors(mirrors)
+	r.hold(r.held())
 	var group sync.WaitGroup
 	group.Go(func() { _ = r.schedule.Run(ctx, r.pass) }) // ends with ctx only
+	for _, m := range mirrors {
+		group.Go(func() { _ = m.schedule.Run(ctx, m.pass) })
+	}
 	group.Go(func() { r.watchStore(ctx) })
 	if r.config.Spool != "" {
 		group.Go(func() { r.spoolOf(account).run(ctx) })
 	}
+	if account.bridge != nil {
+		group.Go(func() { r.bridgeOf(ctx, account) })
+	}
+	group.Go(func() { r.index(ctx, account) })
 	<-ctx.Done()
 	group.Wait()
 	r.lastFlush(ctx, account)
-	r.setAccount(nil, "stopped")
+	r.flushMirrors(ctx, account)
+	r.setAccount(nil, reasonStopped, obstacle.None)
 	if err := account.Close(); err != nil {
 		r.log.Error("closing failed", "error", err)
 	}
@@ -112,31 +138,49 @@ func (r *runner) run(ctx context.Context) {
 // open opens the account, however long it takes. It returns nil when ctx ends.
 func (r *runner) open(ctx context.Context) *Account {
 	limit := max(openRetry, min(openRetryLimit, time.Duration(r.config.Schedule.Interval)))
+	var failing failures
 	for wait := openRetry; ; wait = min(2*wait, limit) {
 		o := r.options.AccountOptions
 		o.Log = r.log
 		account, err := OpenAccount(ctx, r.config, o)
 		if err == nil {
-			r.setAccount(account, "")
+			account.keepSearch()
+			r.setAccount(account, "", obstacle.None)
 			r.log.Info("account is open")
+			giveBack()
 			return account
 		}
 		if ctx.Err() != nil {
 			return nil
 		}
-		r.setAccount(nil, err.Error())
-		r.log.Error("account cannot be opened, will try again", "wait", wait, "error", err)
-		if providers.Sleep(ctx, wait) != nil {
+		r.setAccount(nil, err.Error(), obstacleTo(err))
+		r.log.Log(ctx, failing.level(err, slog.LevelError), "account can't be opened, will try again", "wait", wait, "error", err)
+		if !r.waitToOpen(ctx, wait) {
 			return nil
 		}
 	}
 }
 
-func (r *runner) setAccount(account *Account, reason string) {
+// waitToOpen waits before the next attempt; false when ctx ends.
+func (r *runner) waitToOpen(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.again:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+// setAccount publishes the account, or why and for what kind of thing it is not open.
+func (r *runner) setAccount(account *Account, reason string, kind obstacle.Kind) {
 	r.mu.Lock()
-	r.account, r.reason = account, reason
+	r.account, r.reason, r.kind = account, reason, kind
 	r.mu.Unlock()
 	r.once.Do(func() { close(r.tried) })
+	r.tellNow()
 }
 
 // spoolOf is the account's spool. It has a history of its own, whose engine
@@ -159,21 +203,25 @@ func (r *runner) setSpool(s spoolStatus) {
 func (r *runner) pass(ctx context.Context, t schedule.Trigger) error {
 	began := time.Now()
 	report, err := r.account.Sync(ctx, engine.Work{Flush: t.Flush, Scrub: t.Scrub}, nil)
-	if report.Pushed+report.Confirmed >= muchWork || report.Compacted >= muchWork/10 {
-		debug.FreeOSMemory() // an agent that rests for hours should not hold what an import took
-	}
+	giveBack()
+	r.tellMirrors(report)
+	defer r.tellNow()
 	log := r.log.With("reason", t.Reason, "scrub", t.Scrub, "took", time.Since(began).Round(time.Millisecond),
 		"pulled", report.Pulled, "pushed", report.Pushed, "confirmed", report.Confirmed, "pending", report.Pending)
 	switch {
 	case ctx.Err() != nil:
 		return err
 	case err != nil:
-		log.Warn("pass failed", "error", err)
+		log.Log(ctx, r.failing.level(err, slog.LevelWarn), "pass failed", "error", err)
+		r.askPlace(ctx, err)
 		return err
 	case report.Pulled+report.Pushed+report.Confirmed+report.Compacted+report.Removed > 0:
 		log.Info("pass done", "compacted", report.Compacted, "removed", report.Removed)
 	default:
 		log.Debug("pass found nothing to do")
+	}
+	if failed := r.failing.over(); failed > 0 {
+		r.log.Info("passes succeed again", "failed", failed)
 	}
 	if report.Pushed > 0 {
 		r.schedule.Look() // or, after a start or a failure, its confirmation would wait for the interval
@@ -181,6 +229,7 @@ func (r *runner) pass(ctx context.Context, t schedule.Trigger) error {
 	if t.Scrub {
 		r.stamp()
 	}
+	r.askPlace(ctx, nil)
 	return nil
 }
 
@@ -217,14 +266,16 @@ func (r *runner) lastFlush(ctx context.Context, account *Account) {
 // status never waits.
 func (r *runner) status() api.AccountStatus {
 	r.mu.Lock()
-	account, reason, spool := r.account, r.reason, r.spool
+	account, reason, kind, spool := r.account, r.reason, r.kind, r.spool
 	r.mu.Unlock()
-	status := api.AccountStatus{Name: r.config.Name, Provider: r.config.Provider.Kind, Reason: reason}
-	status.Account, status.State = r.config.Name, "closed"
+	status := api.AccountStatus{Name: r.config.Name, Provider: r.config.Provider.Kind, Place: r.config.Provider.Place(), Reason: reason}
+	status.Account, status.State, status.Obstacle = r.config.Name, "closed", kind
 	if account != nil {
 		status, _ = account.Status(context.Background()) // never fails
 	}
-	status.Paused = r.schedule.Paused()
+	pause := r.pausing()
+	status.Paused, status.PausedUntil, status.Small = r.schedule.Paused(), pause.Until, r.held().Mode == limits.Small
+	status.Held = status.Paused && !pause.On
 	status.NextPass = r.schedule.Next().Round(0)
 	status.SpoolError, status.SpoolRejected = spool.failure, spool.rejected
 	r.judge(&status, account)
@@ -240,7 +291,8 @@ func (r *runner) judge(status *api.AccountStatus, account *Account) {
 	if account != nil {
 		since = latest(since, account.movement.counts(now, limit))
 	}
-	if !status.Paused && now.Sub(since) >= limit {
+	idle := status.Paused || status.Small && status.Pending == 0 // then no pass is due
+	if !idle && now.Sub(since) >= limit {
 		status.Stuck, status.Since = true, since.Round(0)
 	}
 }
@@ -248,6 +300,7 @@ func (r *runner) judge(status *api.AccountStatus, account *Account) {
 // observe logs when the account becomes stuck or comes loose.
 func (r *runner) observe() api.AccountStatus {
 	status := r.status()
+	r.tellStatus(&status)
 	r.mu.Lock()
 	changed := status.Stuck != r.stuck
 	r.stuck = status.Stuck

@@ -34,10 +34,3 @@ func (r *runner) ready() (api.Account, error) {
 
 // Status implements api.Account.
 func (s served) Status(context.Context) (api.AccountStatus, error) { return s.runner.status(), nil }
-
-// Pause implements api.Account.
-func (s served) Pause(_ context.Context, paused bool) error {
-	s.runner.schedule.Pause(paused)
-	s.runner.log.Info("paused or resumed", "paused", paused)
-	return nil
-}

@@ -57,6 +57,7 @@ type spool struct {
 	history *history.History
 	options spoolOptions
 	status  spoolStatus
+	failing failures
 	seen    map[string]sighting
 }
 
@@ -118,9 +119,11 @@ func (s *spool) look(ctx context.Context, watcher *fsnotify.Watcher) time.Durati
 		return 0
 	}
 	s.status.failure = ""
-	if err != nil {
+	if err == nil {
+		s.failing.over()
+	} else {
 		s.status.failure = err.Error()
-		s.options.log.Error("spool failed", "error", err)
+		s.options.log.Log(ctx, s.failing.level(err, slog.LevelError), "spool failed", "error", err)
 		pause = min(pause, spoolRetry)
 	}
 	s.options.report(s.status)

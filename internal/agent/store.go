@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -18,12 +17,14 @@ const openingMoment = 2 * time.Second
 
 // decorate puts the limits and retries around a counted store. The counter is
 // innermost, so that it sees what the provider sees.
-func decorate(counter *providers.Counter, p config.Provider, attempts int, log *slog.Logger) providers.Store {
-	limits := providers.LimitOptions{Parallel: p.Parallel, Up: int64(p.BytesPerSecond), Down: int64(p.BytesPerSecond)}
+func decorate(counter *providers.Counter, p config.Provider, o *AccountOptions) providers.Store {
+	limits := providers.LimitOptions{
+		Parallel: p.Parallel, Up: int64(p.BytesPerSecond), Down: int64(p.BytesPerSecond), SharedUp: o.Up, SharedDown: o.Down,
+	}
 	return providers.Retry(providers.Limit(counter, &limits), &providers.RetryOptions{
-		Attempts: attempts,
+		Attempts: o.Attempts,
 		Notify: func(operation string, attempt int, err error, wait time.Duration) {
-			log.Debug("provider call failed, trying again", "operation", operation, "attempt", attempt, "wait", wait, "error", err)
+			o.Log.Debug("the place did not answer as it should, trying again", "operation", operation, "attempt", attempt, "wait", wait, "error", err)
 		},
 	})
 }
@@ -80,13 +81,13 @@ func (l *lazyStore) get(ctx context.Context) (providers.Store, error) {
 	case store != nil:
 		return store, nil
 	case running == nil:
-		return nil, fmt.Errorf("agent: opening the provider: %w", context.Canceled)
+		return nil, fmt.Errorf("agent: opening the place: %w", context.Canceled)
 	}
 	select {
 	case <-running.done:
 		return running.store, running.err
 	case <-ctx.Done():
-		return nil, fmt.Errorf("agent: waiting for the provider to open: %w", ctx.Err())
+		return nil, fmt.Errorf("agent: waiting for the place to open: %w", ctx.Err())
 	}
 }
 
@@ -98,7 +99,7 @@ func (l *lazyStore) begin(ctx context.Context) *attempt {
 	go func() {
 		store, err := l.open(context.WithoutCancel(ctx))
 		if err != nil {
-			store, err = nil, fmt.Errorf("agent: opening the provider: %w", err)
+			store, err = nil, fmt.Errorf("agent: opening the place: %w", err)
 		}
 		l.mu.Lock()
 		running.store, running.err = store, err

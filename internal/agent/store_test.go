@@ -114,7 +114,7 @@ func TestAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for attempts, want := range map[int]int64{0: 5, 1: 1, 3: 3} {
 			counter := providers.Count(providertest.NewFaulty(memory.New(nil), away))
-			store := decorate(counter, config.Provider{}, attempts, slog.New(slog.DiscardHandler))
+			store := decorate(counter, config.Provider{}, &AccountOptions{Attempts: attempts, Log: slog.New(slog.DiscardHandler)})
 			if _, err := store.Get(t.Context(), "x"); !errors.Is(err, providers.ErrTransient) {
 				t.Errorf("%d attempts: %v", attempts, err)
 			}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,10 +15,12 @@ import (
 	"strings"
 	gosync "sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dm3sync/dm3sync/cache"
+	"github.com/dm3sync/dm3sync/internal/activity"
 	"github.com/dm3sync/dm3sync/internal/container"
 	"github.com/dm3sync/dm3sync/internal/history"
 	"github.com/dm3sync/dm3sync/providers"
@@ -77,6 +80,30 @@ func (f *fakeAccount) Messages(_ context.Context, contact string, r engine.Range
 	return f.page, f.fail
 }
 
+func (f *fakeAccount) Read(_ context.Context, contact string, o history.ReadOptions) (history.Slice, error) {
+	f.note("read %q %+v", contact, o)
+	return history.Slice{Page: f.page, Older: "older", End: "end"}, f.fail
+}
+
+func (f *fakeAccount) Message(_ context.Context, contact string, hash container.MessageHash) (found container.Envelope, err error) {
+	f.note("message %q %s", contact, hash)
+	if len(f.page.Messages) > 0 {
+		found = f.page.Messages[0]
+	}
+	return found, f.fail
+}
+
+func (f *fakeAccount) Stretches(_ context.Context, contact string) ([]engine.Stretch, error) {
+	f.note("stretches %q", contact)
+	return []engine.Stretch{{Chunk: "0.5", To: 9, First: 5, Last: 6, Messages: 7, Bytes: 8, Fetch: 1}, {From: 9, Cached: true}}, f.fail
+}
+
+func (f *fakeAccount) Fetch(_ context.Context, contact string, from, to int64, progress func(engine.Progress)) error {
+	f.note("fetch %q %d %d", contact, from, to)
+	progress(engine.Progress{Step: "fetch", Total: 3})
+	return f.fail
+}
+
 func (f *fakeAccount) Delete(_ context.Context, s history.Selection) (history.Deletion, error) {
 	f.note("delete %+v", s)
 	return history.Deletion{Messages: 4, First: 1, Last: 2, Unknown: s.Hashes}, f.fail
@@ -112,6 +139,8 @@ func (f fakeBackend) Account(name string) (Account, error) {
 	return nil, fmt.Errorf("fake: %w", ErrNoAccount)
 }
 
+func (f fakeBackend) Activity() *activity.Log { return activity.New(10, time.Now) }
+
 func (f fakeBackend) Status() Status {
 	return Status{Version: "1", PID: 2, Accounts: []AccountStatus{{Name: "alice.eth", Status: engine.Status{Pending: 5}}}}
 }
@@ -130,7 +159,7 @@ func serve(t *testing.T, b Backend) (*Client, func() error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- Serve(ctx, listener, b) }()
+	go func() { done <- Serve(ctx, listener, NewHandler(b, Options{})) }()
 	var once gosync.Once
 	stop := func() (err error) {
 		once.Do(func() {
@@ -228,7 +257,11 @@ func TestErrorsTravel(t *testing.T) {
 				"forget":        func() error { return account.Forget(ctx) },
 				"conversations": func() error { _, err := account.Conversations(ctx); return err },
 				"messages":      func() error { _, err := account.Messages(ctx, "b", engine.Range{}); return err },
-				"delete":        func() error { _, err := account.Delete(ctx, history.Selection{}); return err },
+				"read":          func() error { _, err := account.Read(ctx, "b", history.ReadOptions{}); return err },
+				"message":       func() error { _, err := account.Message(ctx, "b", container.MessageHash{}); return err },
+				"stretches":     func() error { _, err := account.Stretches(ctx, "b"); return err },
+				"fetch":         func() error { return account.Fetch(ctx, "b", 0, 0, nil) },
+				"delete":        func() error { _, err := account.Delete(ctx, history.Selection{Contact: "b", All: true}); return err },
 				"hide":          func() error { return account.Hide(ctx, "b", true) },
 				"pause":         func() error { return account.Pause(ctx, false) },
 			}
@@ -254,40 +287,74 @@ func TestErrorsTravel(t *testing.T) {
 
 func TestWrongRequests(t *testing.T) {
 	client, _ := serve(t, fakeBackend{"": &fakeAccount{}})
+	const account, contact = "/v1/accounts/-", "/v1/accounts/-/conversations/b"
 	for _, c := range []struct {
 		method, path, body string
 		status             int
+		word               string
 	}{
-		{"GET", "/v1/status", "", 200},
-		{"GET", "/v1/nothing", "", 404},
-		{"GET", "/v1/append", "", 405},
-		{"GET", "/v1/messages?from=x", "", 400},
-		{"GET", "/v1/messages?last=-1", "", 400},
-		{"GET", "/v1/messages?to=99999999999999999999", "", 400},
-		{"POST", "/v1/sync", "{", 400},
-		{"POST", "/v1/sync", "", 200},
-		{"POST", "/v1/sync", `{"scrub":"yes"}`, 400},
-		{"POST", "/v1/sync", `{"scrub":true}`, 200},
-		{"POST", "/v1/pause", "", 400},
-		{"POST", "/v1/hide", "", 400},
-		{"POST", "/v1/hide?hidden=true&contact=b", "", 200},
-		{"POST", "/v1/delete", "", 400},
-		{"POST", "/v1/delete", `{"hashes":["0x12"]}`, 400},
-		{"POST", "/v1/delete", `{"from":-1}`, 400},
-		{"POST", "/v1/delete", `{"contact":"b","all":true}`, 200},
-		{"GET", "/v1/conversations?account=nobody.eth", "", 404},
+		{"GET", "/v1/status", "", 200, ""},
+		{"GET", "/v1/nothing", "", 404, "no-resource"},
+		{"GET", "/", "", 404, "no-resource"},
+		{"DELETE", account + "/messages", "", 405, "method"},
+		{"GET", account + "/internal/range?from=x", "", 400, "request"},
+		{"GET", account + "/internal/range?last=-1", "", 400, "request"},
+		{"GET", account + "/internal/range?to=99999999999999999999", "", 400, "request"},
+		{"GET", account + "/conversations?limit=0", "", 422, "invalid"},
+		{"GET", account + "/conversations?limit=x", "", 422, "invalid"},
+		{"GET", account + "/conversations?hidden=maybe", "", 422, "invalid"},
+		{"GET", account + "/conversations?colour=red", "", 422, "invalid"},
+		{"GET", account + "/conversations?cursor=!", "", 400, "request"},
+		{"GET", account + "/conversations?cursor=eCB5", "", 400, "request"},
+		{"GET", contact, "", 404, "no-conversation"},
+		{"GET", account + "/conversations/bob.eth", "", 200, ""},
+		{"POST", account + "/passes", "{", 400, "request"},
+		{"POST", account + "/passes", "", 200, ""},
+		{"POST", account + "/passes", `{"scrub":"yes"}`, 422, "invalid"},
+		{"POST", account + "/passes", `{"colour":"red"}`, 422, "invalid"},
+		{"POST", account + "/passes", `{"scrub":true}`, 200, ""},
+		{"POST", account + "/passes", strings.Repeat(" ", maxBody), 413, "body-too-large"},
+		{"PUT", account + "/pause", "", 400, "request"},
+		{"PUT", account + "/pause", `{"paused":true,"seconds":60}`, 501, "not-offered"},
+		{"PATCH", contact, "", 400, "request"},
+		{"PATCH", contact, `{"hidden":true}`, 204, ""},
+		{"POST", contact + "/deletions", "", 400, "request"},
+		{"POST", contact + "/deletions", `{"hashes":["0x12"]}`, 422, "invalid"},
+		{"POST", contact + "/deletions", `{"from":-1}`, 422, "invalid"},
+		{"POST", contact + "/deletions", `{"all":true}`, 200, ""},
+		{"POST", account + "/forget", `{"confirm":"other"}`, 400, "request"},
+		{"POST", account + "/messages", "", 415, "media-type"},
+		{"GET", "/v1/accounts/nobody.eth/conversations", "", 404, "no-account"},
+		{"GET", "/v1/accounts/nobody.eth", "", 404, "no-account"},
+		{"POST", account + "/search", `{"text":"x"}`, 409, "search-off"},
+		{"POST", account + "/logins/-", "", 501, "not-offered"},
+		{"GET", account + "/logins", "", 200, ""},
 	} {
 		request, err := http.NewRequestWithContext(t.Context(), c.method, "http://agent"+c.path, strings.NewReader(c.body))
 		if err != nil {
 			t.Fatal(err)
 		}
+		request.Header.Set("Content-Type", "application/json")
 		response, err := client.http.Do(request)
 		if err != nil {
 			t.Fatal(err)
 		}
-		response.Body.Close()
+		var problem Error
+		text, err := io.ReadAll(response.Body)
+		if response.Body.Close(); err != nil {
+			t.Fatal(err)
+		}
 		if response.StatusCode != c.status {
-			t.Errorf("%s %s: %s", c.method, c.path, response.Status)
+			t.Errorf("%s %s: %s, want %d: %s", c.method, c.path, response.Status, c.status, text)
+		}
+		if c.word == "" {
+			continue
+		}
+		if err := json.Unmarshal(text, &problem); err != nil || problem.Type != problemType+c.word || problem.Status != c.status || problem.Text == "" || problem.Title == "" {
+			t.Errorf("%s %s: %v, %s", c.method, c.path, err, text)
+		}
+		if got := response.Header.Get("Content-Type"); got != problemMedia {
+			t.Errorf("%s %s: %s", c.method, c.path, got)
 		}
 	}
 	if _, err := client.Account("nobody.eth").Conversations(t.Context()); !errors.Is(err, ErrNoAccount) {

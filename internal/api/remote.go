@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/dm3sync/dm3sync/internal/history"
 	"github.com/dm3sync/dm3sync/sync/engine"
@@ -61,6 +62,11 @@ func (r remote) Verify(ctx context.Context, o engine.VerifyOptions, progress fun
 }
 
 func (r remote) Forget(ctx context.Context) error { return r.client.Forget(ctx, r.name) }
+
+// PauseFor implements TimedPauser.
+func (r remote) PauseFor(ctx context.Context, wait time.Duration) (time.Time, error) {
+	return r.client.PauseFor(ctx, r.name, wait)
+}
 
 func (r remote) Pause(ctx context.Context, paused bool) error {
 	return r.client.Pause(ctx, r.name, paused)

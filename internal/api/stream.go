@@ -23,19 +23,25 @@ type line struct {
 	Error    *Error           `json:"error,omitempty"`
 }
 
-// stream writes lines as they come, and never makes a pass wait for a client
-// that does not read. It is safe for concurrent use.
+// stream writes lines as they come, and never makes a pass wait for somebody
+// who does not read. It is safe for concurrent use.
 type stream struct {
-	writer  http.ResponseWriter
 	encoder *json.Encoder
+	flush   func()
 	news    chan engine.Progress // capacity 1: the newest
 	done    chan struct{}
 	group   gosync.WaitGroup
 }
 
+// newStream answers a request with lines.
 func newStream(w http.ResponseWriter) *stream {
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	s := &stream{writer: w, encoder: json.NewEncoder(w), news: make(chan engine.Progress, 1), done: make(chan struct{})}
+	w.Header().Set("Content-Type", linesMedia)
+	return newLines(w, func() { _ = http.NewResponseController(w).Flush() })
+}
+
+// newLines writes lines to w; flush is called after each. The caller calls finish.
+func newLines(w io.Writer, flush func()) *stream {
+	s := &stream{encoder: json.NewEncoder(w), flush: flush, news: make(chan engine.Progress, 1), done: make(chan struct{})}
 	s.group.Go(s.run)
 	return s
 }
@@ -78,6 +84,11 @@ func (s *stream) run() {
 func (s *stream) finish(result any, err error) {
 	close(s.done)
 	s.group.Wait()
+	select {
+	case p := <-s.news: // how far it came in the end
+		s.write(line{Progress: &p})
+	default:
+	}
 	last := line{Error: wireError(err)}
 	// The result goes along with an error, too: it says how far things went.
 	if text, err := json.Marshal(result); err == nil {
@@ -88,7 +99,7 @@ func (s *stream) finish(result any, err error) {
 
 func (s *stream) write(l line) {
 	_ = s.encoder.Encode(l) // a client that left does not want it
-	_ = http.NewResponseController(s.writer).Flush()
+	s.flush()
 }
 
 // readStream calls progress, which may be nil, for each line of progress, and

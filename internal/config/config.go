@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,15 @@ type Config struct {
 	Socket string `toml:"socket"`
 	Log    Log    `toml:"log"`
 	Cache  Cache  `toml:"cache"`
+	Serve  Serve  `toml:"serve"`
+	// Interface is the [interface] table.
+	Interface Interface `toml:"interface"`
+	Search    Search    `toml:"search"`
+	// Limits is the [limits] table.
+	Limits Limits `toml:"limits"`
+	// Notice and Metrics are the tables of those names.
+	Notice  Notice  `toml:"notice"`
+	Metrics Metrics `toml:"metrics"`
 	// Accounts are the [[account]] tables, in the order of the file.
 	Accounts []Account `toml:"account"`
 	// Warnings are sentences about settings that work, but are probably not
@@ -77,6 +87,14 @@ type Account struct {
 	Secret   Secret   `toml:"secret"`
 	Provider Provider `toml:"provider"`
 	Schedule Schedule `toml:"schedule"`
+	// Mirrors are further places, kept like Provider.
+	Mirrors []Mirror `toml:"mirror"`
+	// AtMirror is set by At: the mirror that stands for Provider.
+	AtMirror string `toml:"-"`
+	// Node is the dm3 node that the user's app uses beside dm3sync; zero: none.
+	Node Node `toml:"node"`
+	// Notice is the account's own heartbeat.
+	Notice AccountNotice `toml:"notice"`
 }
 
 // Secret says where the account's secret is kept, and what it is.
@@ -85,45 +103,14 @@ type Secret struct {
 	File       string `toml:"file"`       // a file only its owner can read
 	Env        string `toml:"env"`        // an environment variable
 	Credential string `toml:"credential"` // a systemd credential
+	Keyring    string `toml:"keyring"`    // an entry of the system's keyring
+	Locked     string `toml:"locked"`     // a file that is locked with a passphrase
 	Nonce      string `toml:"nonce"`      // wallet-key only; default: upstream's default nonce
 }
 
 // Source is the reference in the form that keyring reads.
 func (s Secret) Source() keyring.Source {
-	return keyring.Source{File: s.File, Env: s.Env, Credential: s.Credential}
-}
-
-// Provider is the place of one account. Which fields matter depends on Kind;
-// Validate refuses those that don't.
-type Provider struct {
-	Kind string `toml:"kind"` // folder, s3, or memory (for tests: gone at exit)
-
-	// folder
-	Path    string `toml:"path"`    // the folder, made by `dm3sync init`
-	Carried bool   `toml:"carried"` // another program replicates it (Dropbox, Syncthing, Nextcloud, …)
-
-	// s3
-	Endpoint         string `toml:"endpoint"` // URL; empty: AWS
-	Region           string `toml:"region"`
-	Bucket           string `toml:"bucket"`
-	Prefix           string `toml:"prefix"`
-	PathStyle        bool   `toml:"path_style"`
-	AccessKeyID      string `toml:"access_key_id"` // empty: the SDK's credential chain
-	SecretFile       string `toml:"secret_file"`
-	SecretEnv        string `toml:"secret_env"`
-	SecretCredential string `toml:"secret_credential"`
-	CAFile           string `toml:"ca_file"` // further certificate authorities, PEM
-	Proxy            string `toml:"proxy"`   // URL; empty: HTTPS_PROXY and so on
-
-	// every kind
-	Parallel       int  `toml:"parallel"`         // concurrent requests; 0: what suits the place
-	BytesPerSecond Size `toml:"bytes_per_second"` // for uploads, and as much again for downloads; 0: no limit
-}
-
-// Source is the reference to the provider's secret, in the form that keyring
-// reads; its IsZero tells whether there is one.
-func (p Provider) Source() keyring.Source {
-	return keyring.Source{File: p.SecretFile, Env: p.SecretEnv, Credential: p.SecretCredential}
+	return keyring.Source{File: s.File, Env: s.Env, Credential: s.Credential, Keyring: s.Keyring, Locked: s.Locked}
 }
 
 // Schedule says when a pass runs (package sync/schedule explains each).
@@ -141,8 +128,8 @@ type Size int64
 // Duration is a time.Duration, written as 2s, 15m or 24h.
 type Duration time.Duration
 
-// Account returns the account of the given name, as written or normalised; an
-// empty name means the only one. The error lists the names to choose from.
+// Account returns the account of the given name or alias, as written or normalised;
+// an empty name means the only one. The error lists the names to choose from.
 func (c *Config) Account(name string) (*Account, error) {
 	if name == "" && len(c.Accounts) == 1 {
 		return &c.Accounts[0], nil
@@ -151,17 +138,20 @@ func (c *Config) Account(name string) (*Account, error) {
 	if normal, err := normalize(name); err == nil {
 		wanted = normal
 	}
+	if len(c.Accounts) == 0 {
+		return nil, fmt.Errorf("%w: there is no [[account]]; add one, or run `dm3sync init`", ErrConfig)
+	}
 	var names []string
 	for i := range c.Accounts {
-		if name != "" && c.Accounts[i].Name == wanted {
+		if name != "" && (c.Accounts[i].Name == wanted || slices.Contains(c.Accounts[i].Aliases, wanted)) {
 			return &c.Accounts[i], nil
 		}
 		names = append(names, c.Accounts[i].Name)
 	}
 	if name == "" {
-		return nil, fmt.Errorf("config: %w: there are several accounts; choose one with --account: %s", ErrConfig, strings.Join(names, ", "))
+		return nil, fmt.Errorf("%w: there are several accounts; choose one with --account: %s", ErrConfig, strings.Join(names, ", "))
 	}
-	return nil, fmt.Errorf("config: %w: no account %q; there are: %s", ErrConfig, name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("%w: no account %q; there are: %s", ErrConfig, name, strings.Join(names, ", "))
 }
 
 // Grace is how long the bytes of deleted messages stay at the provider.

@@ -31,8 +31,13 @@ func TestLoadCompletes(t *testing.T) {
 	}
 	want := &config.Config{
 		File: path, Data: "/home/alice/.local/share/dm3sync", Socket: "/home/alice/.local/share/dm3sync/agent.sock",
-		Log:   config.Log{Level: "info", Format: "auto"},
-		Cache: config.Cache{BlobBudget: 256 << 20, JournalLimit: 1 << 30},
+		Log:       config.Log{Level: "info", Format: "auto"},
+		Cache:     config.Cache{BlobBudget: 256 << 20, JournalLimit: 1 << 30},
+		Serve:     config.DefaultServe(),
+		Interface: config.Interface{Rate: config.DefaultInterfaceRate, Burst: config.DefaultInterfaceBurst},
+		Search:    config.Search{Memory: config.DefaultSearchMemory, Disk: config.DefaultSearchDisk},
+		Limits:    config.Limits{OnMetered: config.HoldSmall, BatteryLow: config.DefaultBatteryLow},
+		Notice:    config.Notice{CommandTimeout: config.DefaultCommandTimeout, After: config.DefaultNoticeAfter, HeartbeatInterval: config.DefaultHeartbeatInterval},
 		Accounts: []config.Account{{
 			Name: "alice.eth", ChunkSize: 500_000, Seal: "compact",
 			Secret:   config.Secret{Form: "storage-key", File: filepath.Join(filepath.Dir(path), "alice.key")},
@@ -61,6 +66,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"no account", "data = \"x\"", "dm3sync init"},
 		{"no name", strings.Replace(minimal, "Alice.eth", "", 1), "name is missing"},
 		{"bad name", strings.Replace(minimal, "Alice.eth", "-alice.eth", 1), "no dm3 name"},
+		{"name with a space", strings.Replace(minimal, "Alice.eth", "alice eth", 1), "\"alice eth\" is no dm3 name: there is white space in it"},
 		{"twice", minimal + minimal, "alice.eth stands there twice"},
 		{"alias of another", minimal + strings.Replace(minimal, "Alice.eth\"", "bob.eth\"\naliases = [\"alice.eth\"]", 1), "stands there twice"},
 		{"two secrets", strings.Replace(minimal, "file =", "env = \"K\"\nfile =", 1), "exactly one"},
@@ -69,7 +75,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"unknown seal", strings.Replace(minimal, "[account.secret]", "seal = \"wax\"\n[account.secret]", 1), "compact, dm3"},
 		{"unknown kind", strings.Replace(minimal, "\"folder\"", "\"tape\"", 1), "folder, s3"},
 		{"folder without path", strings.Replace(minimal, "path = \"~/sync\"", "", 1), "name the folder"},
-		{"s3 setting in a folder", minimal + "bucket = \"b\"\n", "another kind"},
+		{"s3 setting in a folder", minimal + "bucket = \"b\"\n", `goes only with kind = "s3"`},
 		{"path in s3", s3 + "bucket = \"b\"\nregion = \"r\"\npath = \"p\"\n", "kind = \"folder\""},
 		{"no bucket", s3 + "region = \"r\"\n", "bucket is missing"},
 		{"no region", s3 + "bucket = \"b\"\n", "region is missing"},
@@ -192,9 +198,29 @@ func TestChunkSizeOutsideTheSpecificationIsAWarning(t *testing.T) {
 	}
 }
 
+// TestBelievedPinService: without a gateway nothing is fetched back from a pinning service, which the user should know.
+func TestBelievedPinService(t *testing.T) {
+	place := strings.Replace(minimal, "kind = \"folder\"\npath = \"~/sync\"\n", "kind = \"ipfs\"\ndevice = 1\n", 1)
+	for settings, warned := range map[string]bool{
+		"": false, `pin_service = "mine"`: true, "pin_service = \"mine\"\npin_gateway = \"https://gateway.example.org\"": false,
+	} {
+		got, err := config.Load(write(t, place+settings+"\n"), environment("HOME=/h"))
+		if err != nil {
+			t.Fatalf("%s: %v", settings, err)
+		}
+		if (len(got.Warnings) > 0) != warned {
+			t.Errorf("%s: warnings %q", settings, got.Warnings)
+		}
+	}
+}
+
 func TestAccount(t *testing.T) {
 	two := minimal + strings.NewReplacer("Alice.eth", "bob.eth").Replace(minimal)
 	one, err := config.Load(write(t, minimal), environment("HOME=/h"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	aliased, err := config.Load(write(t, strings.Replace(minimal, "Alice.eth\"", "Alice.eth\"\naliases = [\"a.eth\"]", 1)), environment("HOME=/h"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +231,7 @@ func TestAccount(t *testing.T) {
 	for _, c := range []struct {
 		config     *config.Config
 		name, want string
-	}{{one, "", "alice.eth"}, {one, "ALICE.eth", "alice.eth"}, {both, "bob.eth", "bob.eth"}, {both, "", ""}, {both, "carol.eth", ""}, {one, "-", ""}} {
+	}{{one, "", "alice.eth"}, {one, "ALICE.eth", "alice.eth"}, {aliased, "A.eth", "alice.eth"}, {both, "bob.eth", "bob.eth"}, {both, "", ""}, {both, "carol.eth", ""}, {one, "-", ""}} {
 		got, err := c.config.Account(c.name)
 		if c.want == "" {
 			if !errors.Is(err, config.ErrConfig) || !strings.Contains(err.Error(), "alice.eth") {

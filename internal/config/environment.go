@@ -47,7 +47,9 @@ func (c *Config) overlay(environment map[string]string) error {
 	settings := map[string]any{}
 	collect(settings, "DM3SYNC", reflect.ValueOf(c).Elem())
 	for i := range c.Accounts {
-		collect(settings, "DM3SYNC_ACCOUNT_"+strconv.Itoa(i+1), reflect.ValueOf(&c.Accounts[i]).Elem())
+		prefix := "DM3SYNC_ACCOUNT_" + strconv.Itoa(i+1)
+		collect(settings, prefix, reflect.ValueOf(&c.Accounts[i]).Elem())
+		c.Accounts[i].addMirrors(settings, prefix, environment)
 	}
 	for _, name := range sortedNames(environment) {
 		if environment[name] == "" { // as if it were not there
@@ -59,7 +61,7 @@ func (c *Config) overlay(environment map[string]string) error {
 			continue
 		}
 		if err := setText(target, environment[name]); err != nil {
-			return fmt.Errorf("config: %w: environment variable %s: %w", ErrConfig, name, err)
+			return fmt.Errorf("%w: environment variable %s: %w", ErrConfig, name, err)
 		}
 	}
 	return nil
@@ -69,7 +71,11 @@ func (c *Config) overlay(environment map[string]string) error {
 func collect(settings map[string]any, prefix string, value reflect.Value) {
 	for i := range value.NumField() {
 		tag := value.Type().Field(i).Tag.Get("toml")
-		if tag == "-" || tag == "account" {
+		if tag == "-" || tag == "account" || tag == "mirror" {
+			continue
+		}
+		if value.Type().Field(i).Anonymous { // its settings stand beside the others
+			collect(settings, prefix, value.Field(i))
 			continue
 		}
 		name := prefix + "_" + strings.ToUpper(tag)
@@ -104,9 +110,17 @@ func sortedNames(environment map[string]string) []string {
 // noteUnknown warns about a variable that looks like a setting and is none. A
 // secret's variable may have any name, so it is only a warning.
 func (c *Config) noteUnknown(name string) {
+	if name == c.Serve.SecretEnv || name == c.Serve.Provider.SecretEnv {
+		return
+	}
 	for _, account := range c.Accounts {
-		if name == account.Secret.Env || name == account.Provider.SecretEnv {
+		if name == account.Secret.Env {
 			return
+		}
+		for _, place := range account.Places() {
+			if name == place.SecretEnv {
+				return
+			}
 		}
 	}
 	if slices.Contains(others, name) || strings.HasPrefix(name, "DM3SYNC_TEST_") || strings.HasPrefix(name, "DM3SYNC_REQUIRE_") {
@@ -121,10 +135,13 @@ func (c *Config) noteUnknown(name string) {
 
 // paths are the settings that hold paths.
 func (c *Config) paths() []*string {
-	list := []*string{&c.Data, &c.Socket}
+	list := append([]*string{&c.Data, &c.Socket}, c.Serve.paths()...)
 	for i := range c.Accounts {
 		a := &c.Accounts[i]
-		list = append(list, &a.Spool, &a.Secret.File, &a.Provider.Path, &a.Provider.SecretFile, &a.Provider.CAFile)
+		list = append(list, &a.Spool, &a.Secret.File, &a.Secret.Locked, &a.Node.CAFile)
+		for _, p := range a.Places() {
+			list = append(list, &p.Path, &p.SecretFile, &p.SecretSealed, &p.CAFile, &p.ClientCertificateFile, &p.ClientKeyFile)
+		}
 	}
 	return list
 }
@@ -154,14 +171,14 @@ func (c *Config) expand(path string, environment map[string]string) (string, err
 		expanded = environment["HOME"] + rest
 	}
 	if missing != "" {
-		return "", fmt.Errorf("config: %w: path %q needs the environment variable %s, which is not set", ErrConfig, path, missing)
+		return "", fmt.Errorf("%w: path %q needs the environment variable %s, which is not set", ErrConfig, path, missing)
 	}
 	if !filepath.IsAbs(expanded) && c.File != "" {
 		expanded = filepath.Join(filepath.Dir(c.File), expanded)
 	}
 	absolute, err := filepath.Abs(expanded)
 	if err != nil {
-		return "", fmt.Errorf("config: %w: path %q: %w", ErrConfig, path, err)
+		return "", fmt.Errorf("%w: path %q: %w", ErrConfig, path, err)
 	}
 	return absolute, nil
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -27,6 +29,22 @@ const (
 	DefaultInterval          = Duration(time.Minute)
 	DefaultJitter            = 0.1
 	DefaultScrub             = Duration(24 * time.Hour)
+	DefaultFolder            = "dm3sync" // on Google Drive
+	DefaultKubo              = "http://127.0.0.1:5001"
+	DefaultDevices           = 4  // device numbers that are looked at on IPFS
+	MaxDevices               = 64 // each costs a resolve a pass
+	DefaultUnpinAfter        = Duration(24 * time.Hour)
+)
+
+// The words of provider.auth and provider.space.
+const (
+	AuthAuto     = "auto"
+	AuthBasic    = "basic"
+	AuthDigest   = "digest"
+	AuthBearer   = "bearer"
+	AuthNone     = "none"
+	SpaceFiles   = "files"
+	SpaceAppData = "appdata"
 )
 
 // MaxSocketPath is the longest path of a unix socket that every supported
@@ -36,6 +54,9 @@ const MaxSocketPath = 103
 // Options are what loading needs from outside; nil means the real environment.
 type Options struct {
 	Environ []string // "NAME=value", as os.Environ
+	// Unconfigured takes a file that is missing, or names no account, for a machine that
+	// waits to be set up: Accounts is empty then, and File where no file is.
+	Unconfigured bool
 }
 
 // Load reads the file at path (empty: $DM3SYNC_CONFIG, else the default place),
@@ -53,17 +74,39 @@ func Load(path string, options *Options) (*Config, error) {
 	}
 	c := &Config{}
 	if err := c.readFile(path); err != nil {
-		if asked || !errors.Is(err, fs.ErrNotExist) || environment["DM3SYNC_ACCOUNT_1_NAME"] == "" {
+		absent := errors.Is(err, fs.ErrNotExist)
+		if !absent || !options.Unconfigured && (asked || environment["DM3SYNC_ACCOUNT_1_NAME"] == "") {
 			return nil, err
 		}
 	}
+	return c.finish(environment, options.Unconfigured)
+}
+
+// LoadText is what Load would return if the file at path held text. Nothing is read or written.
+func LoadText(path string, text []byte, options *Options) (*Config, error) {
+	if options == nil {
+		options = &Options{Environ: os.Environ()}
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	c := &Config{}
+	if err := c.decode(path, text); err != nil {
+		return nil, err
+	}
+	return c.finish(parseEnviron(options.Environ), options.Unconfigured)
+}
+
+// finish is what follows on the file's text.
+func (c *Config) finish(environment map[string]string, unconfigured bool) (*Config, error) {
 	if err := c.overlay(environment); err != nil {
 		return nil, err
 	}
 	if err := c.complete(environment); err != nil {
 		return nil, err
 	}
-	if err := c.Validate(); err != nil {
+	if err := c.validate(unconfigured); err != nil {
 		return nil, err
 	}
 	c.warn()
@@ -89,22 +132,41 @@ func DefaultFile(options *Options) string {
 func (c *Config) readFile(path string) error {
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return fmt.Errorf("config: %w: %w", ErrConfig, err)
+		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("config: %w: no file %s; make one with `dm3sync init`, or name one with --config: %w", ErrConfig, path, err)
+		return noFileError{path, err}
 	}
 	if err != nil {
-		return fmt.Errorf("config: %w: %w", ErrConfig, err)
+		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
+	return c.decode(path, data)
+}
+
+// decode reads the text of the file at path.
+func (c *Config) decode(path string, text []byte) error {
 	c.File = path
-	decoder := toml.NewDecoder(strings.NewReader(string(data))).DisallowUnknownFields()
+	decoder := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
 	if err := decoder.Decode(c); err != nil {
-		return fmt.Errorf("config: %w: %s%w", ErrConfig, path, describe(err))
+		return fmt.Errorf("%w: %s%w", ErrConfig, path, describe(err))
 	}
 	return nil
 }
+
+// noFileError says that there is no configuration file yet. It is ErrConfig, and what the system said.
+type noFileError struct {
+	path  string
+	cause error
+}
+
+// Error is a sentence with a way out.
+func (e noFileError) Error() string {
+	return fmt.Sprintf("%v: there is no file %s yet; `dm3sync ui` sets an account up in a browser, `dm3sync init` in a terminal, and --config names another file", ErrConfig, e.path)
+}
+
+// Unwrap is for errors.Is.
+func (e noFileError) Unwrap() []error { return []error{ErrConfig, e.cause} }
 
 // describe turns the decoder's errors into "line N: …", without quoting values,
 // which may be secrets put in the wrong place.
@@ -113,12 +175,20 @@ func describe(err error) error {
 	if errors.As(err, &strict) && len(strict.Errors) > 0 {
 		first := &strict.Errors[0]
 		line, _ := first.Position()
-		return fmt.Errorf(", line %d: unknown setting %q; see the samples for those there are", line, strings.Join(first.Key(), "."))
+		way := "README.md lists those there are"
+		if near := nearSetting(first.Key()); near != "" {
+			way = "did you mean " + near + "?"
+		}
+		return fmt.Errorf(", line %d: unknown setting %q; %s", line, strings.Join(first.Key(), "."), way)
 	}
 	var decode *toml.DecodeError
 	if errors.As(err, &decode) {
 		line, column := decode.Position()
-		return fmt.Errorf(", line %d, column %d: %s: %s", line, column, strings.Join(decode.Key(), "."), strings.TrimPrefix(decode.Error(), "toml: "))
+		what := strings.TrimPrefix(decode.Error(), "toml: ")
+		if key := strings.Join(decode.Key(), "."); key != "" {
+			what = key + ": " + what
+		}
+		return fmt.Errorf(", line %d, column %d: %s", line, column, what)
 	}
 	return fmt.Errorf(": %w", err)
 }
@@ -130,11 +200,18 @@ func (c *Config) complete(environment map[string]string) error {
 	setDefault(&c.Log.Format, "auto")
 	setDefault(&c.Cache.BlobBudget, DefaultBlobBudget)
 	setDefault(&c.Cache.JournalLimit, DefaultJournalLimit)
+	c.Search.complete()
 	for i := range c.Accounts {
 		if err := c.Accounts[i].complete(); err != nil {
 			return err
 		}
 	}
+	if err := c.Serve.complete(); err != nil {
+		return err
+	}
+	c.Interface.complete()
+	c.Limits.complete()
+	c.Notice.complete()
 	for _, path := range c.paths() {
 		expanded, err := c.expand(*path, environment)
 		if err != nil {
@@ -155,8 +232,15 @@ func (a *Account) complete() error {
 	setDefault(&a.Schedule.Interval, DefaultInterval)
 	setDefault(&a.Schedule.Jitter, DefaultJitter)
 	setDefault(&a.Schedule.Scrub, DefaultScrub)
+	a.Provider.complete()
+	for i := range a.Mirrors {
+		a.Mirrors[i].complete(a)
+	}
 	var err error
 	if a.Name, err = normalize(a.Name); err != nil {
+		return err
+	}
+	if err := a.Node.complete(a.Name); err != nil {
 		return err
 	}
 	for i := range a.Aliases {
@@ -167,10 +251,15 @@ func (a *Account) complete() error {
 	return nil
 }
 
+// normalize takes a name of the user's own. Upstream lets white space pass; here it can only be a slip, and would begin
+// another history.
 func normalize(name string) (string, error) {
 	normal, err := identity.Normalize(name)
+	if err == nil && strings.ContainsFunc(normal, unicode.IsSpace) {
+		err = errors.New("there is white space in it")
+	}
 	if err != nil {
-		return "", fmt.Errorf("config: %w: %q is no dm3 name: %w", ErrConfig, name, err)
+		return "", fmt.Errorf("%w: %q is no dm3 name: %w", ErrConfig, name, err)
 	}
 	return normal, nil
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -11,20 +12,29 @@ import (
 
 // Validate says, in one sentence, the first thing that is wrong; nil when
 // nothing is. It looks at the settings alone, never at files or the network.
-func (c *Config) Validate() error {
+func (c *Config) Validate() error { return c.validate(false) }
+
+// validate is Validate; unconfigured takes no account for right, too.
+func (c *Config) validate(unconfigured bool) error {
 	checks := []string{
 		oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error"),
 		oneOf("log.format", c.Log.Format, "auto", "text", "json"),
 		unless(c.Cache.BlobBudget >= 1<<20, "cache.blob_budget must be 1MiB or more"),
 		unless(c.Cache.JournalLimit >= 1<<20, "cache.journal_limit must be 1MiB or more"),
 		unless(len(c.Socket) <= MaxSocketPath, fmt.Sprintf("the socket's path %s is longer than %d bytes; set a shorter one as `socket`", c.Socket, MaxSocketPath)),
-		unless(len(c.Accounts) > 0, "there is no [[account]]; add one, or run `dm3sync init`"),
+		unless(len(c.Accounts) > 0 || unconfigured || c.Serve.Mode != ServeAccounts, "there is no [[account]]; add one, or run `dm3sync init`"),
 		unless(len(c.Accounts) <= MaxAccounts, fmt.Sprintf("there are more than %d accounts", MaxAccounts)),
 		c.distinct(),
 	}
+	checks = append(checks, c.Serve.check()...)
+	checks = append(checks, c.Interface.check()...)
+	checks = append(checks, c.Limits.check()...)
+	checks = append(checks, c.Search.check()...)
+	checks = append(checks, c.Notice.check()...)
+	checks = append(checks, c.Metrics.check()...)
 	for i := range c.Accounts {
 		account := &c.Accounts[i]
-		for _, sentence := range slices.Concat(account.check(), account.Provider.check()) {
+		for _, sentence := range slices.Concat(account.check(), account.Provider.check(), account.checkMirrors(), account.Node.check(), []string{account.Notice.check()}) {
 			if sentence != "" {
 				checks = append(checks, "account "+account.Name+": "+sentence)
 			}
@@ -32,7 +42,7 @@ func (c *Config) Validate() error {
 	}
 	for _, sentence := range checks {
 		if sentence != "" {
-			return fmt.Errorf("config: %w: %s", ErrConfig, sentence)
+			return fmt.Errorf("%w: %s", ErrConfig, sentence)
 		}
 	}
 	return nil
@@ -65,7 +75,7 @@ func (a *Account) check() []string {
 		unless(a.ChunkSize > 0, "chunk_size must be positive"),
 		oneOf("seal", a.Seal, "compact", "dm3"),
 		oneOf("secret.form", a.Secret.Form, string(keyring.FormStorageKey), string(keyring.FormSignature), string(keyring.FormWalletKey)),
-		unless(count(a.Secret.File, a.Secret.Env, a.Secret.Credential) == 1, "[account.secret] needs exactly one of file, env, credential"),
+		unless(count(a.Secret.File, a.Secret.Env, a.Secret.Credential, a.Secret.Keyring, a.Secret.Locked) == 1, "[account.secret] needs exactly one of file, env, credential, keyring, locked"),
 		unless(a.Secret.Nonce == "" || form == keyring.FormWalletKey, "secret.nonce goes only with form = \"wallet-key\""),
 		unless(a.Grace() >= 0, "delete_grace must not be negative"),
 		unless(s.Idle > 0 && s.Longest >= s.Idle, "schedule: idle must be positive, and longest not shorter"),
@@ -74,51 +84,55 @@ func (a *Account) check() []string {
 	}
 }
 
-func (p *Provider) check() []string {
-	folder := p.Path != "" || p.Carried
-	s3 := p.Endpoint+p.Region+p.Bucket+p.Prefix+p.AccessKeyID+p.SecretFile+p.SecretEnv+p.SecretCredential+p.CAFile+p.Proxy != "" || p.PathStyle
-	checks := []string{
-		unless(p.Kind != "", "[account.provider] with a kind is missing; use folder or s3"),
-		oneOf("provider.kind", p.Kind, "folder", "s3", "memory"),
-		unless(p.Parallel >= 0 && p.Parallel <= 1000, "provider.parallel must lie between 0 and 1000"),
-		unless(p.BytesPerSecond >= 0, "provider.bytes_per_second must not be negative"),
-		unless(p.Kind == "folder" || !folder, "provider: path and carried go only with kind = \"folder\""),
-		unless(p.Kind == "s3" || !s3, "provider: a setting of kind = \"s3\" stands in another kind"),
-	}
-	switch p.Kind {
-	case "folder":
-		checks = append(checks, unless(p.Path != "", "provider.path is missing: name the folder"))
-	case "s3":
-		checks = append(checks, p.checkS3()...)
-	}
-	return checks
-}
-
-func (p *Provider) checkS3() []string {
-	secrets := count(p.SecretFile, p.SecretEnv, p.SecretCredential)
-	return []string{
-		unless(p.Bucket != "", "provider.bucket is missing"),
-		unless(secrets <= 1, "provider: set only one of secret_file, secret_env, secret_credential"),
-		unless((p.AccessKeyID != "") == (secrets == 1), "provider: access_key_id and its secret (secret_file, secret_env or secret_credential) go together; leave both out to use the SDK's credential chain"),
-		unless(validURL(p.Endpoint), "provider.endpoint must be an http or https URL without user name, such as https://s3.example.org"),
-		unless(validURL(p.Proxy), "provider.proxy must be an http or https URL without user name"),
-		unless(p.Endpoint != "" || p.Region != "", "provider.region is missing (it may be left out only when an endpoint is given)"),
-	}
-}
-
 // warn notes what works but is probably not meant.
 func (c *Config) warn() {
+	c.Warnings = append(c.Warnings, c.Serve.warn()...)
+	c.Warnings = append(c.Warnings, c.Interface.warn()...)
+	c.Warnings = append(c.Warnings, c.Notice.warn()...)
 	for _, a := range c.Accounts {
+		for _, sentence := range a.Node.warnings() {
+			c.Warnings = append(c.Warnings, "account "+a.Name+": "+sentence)
+		}
 		if a.ChunkSize < MinChunkSize || a.ChunkSize > MaxChunkSize {
 			c.Warnings = append(c.Warnings, fmt.Sprintf("account %s: chunk_size %s lies outside the specification's %s to %s", a.Name, a.ChunkSize, MinChunkSize, MaxChunkSize))
 		}
-		if a.Provider.Kind == "memory" {
-			c.Warnings = append(c.Warnings, fmt.Sprintf("account %s: a memory provider forgets everything at exit; it is for tests", a.Name))
-		}
-		if strings.HasPrefix(a.Provider.Endpoint, "http://") {
-			c.Warnings = append(c.Warnings, fmt.Sprintf("account %s: the endpoint is not https: others on the way can see and delay objects, though not read them", a.Name))
+		for _, p := range a.Places() {
+			if sentence := p.warning(); sentence != "" {
+				c.Warnings = append(c.Warnings, fmt.Sprintf("account %s: %s", a.Name, sentence))
+			}
 		}
 	}
+}
+
+// warning is what works with a place, and is probably not meant.
+func (p *Provider) warning() string {
+	if p.Kind == KindMemory {
+		return "a memory provider forgets everything at exit; it is for tests"
+	}
+	if p.Kind == KindS3 && inTheOpen(p.Endpoint) {
+		return "the endpoint is not https: others on the way can see and delay objects, though not read them"
+	}
+	if (p.Auth == AuthDigest || p.Auth == AuthNone || p.Kind == KindNode) && inTheOpen(p.URL) {
+		return p.URL + " is not https: others on the way can see and change what is sent, though not read the history"
+	}
+	if i := slices.IndexFunc(p.carriers(), inTheOpen); i >= 0 {
+		return p.carriers()[i] + " is not https: others on the way can see the password or token, and take, change or remove objects with it, though not read them"
+	}
+	if p.PinService != "" && p.PinGateway == "" {
+		return "the pinning service " + p.PinService + " is believed, whatever it says to have: name its gateway as pin_gateway, and objects are fetched back from there"
+	}
+	return ""
+}
+
+// inTheOpen tells whether requests to an address can be read on their way: without TLS, to another machine.
+func inTheOpen(address string) bool {
+	parsed, err := url.Parse(address)
+	if err != nil || parsed.Scheme != "http" {
+		return false
+	}
+	host := parsed.Hostname()
+	ip, err := netip.ParseAddr(host)
+	return host != "localhost" && (err != nil || !ip.IsLoopback())
 }
 
 func unless(fine bool, sentence string) string {

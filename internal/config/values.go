@@ -48,6 +48,10 @@ func setText(target any, text string) error {
 		*target = splitList(text)
 	case *bool:
 		*target, err = strconv.ParseBool(text)
+	case **bool: // a setting whose absence is no answer
+		value := false
+		value, err = strconv.ParseBool(text)
+		*target = &value
 	case *int:
 		*target, err = strconv.Atoi(text)
 	case *float64:
@@ -61,7 +65,7 @@ func setText(target any, text string) error {
 	case *Duration:
 		err = target.UnmarshalText([]byte(text))
 	default:
-		err = fmt.Errorf("cannot be set by a variable")
+		err = fmt.Errorf("can't be set by a variable")
 	}
 	return err
 }

@@ -173,6 +173,9 @@ func readRef(s *scanner) (r StateRef, err error) {
 	if err == nil && (elements < 5 || r.Name == "" || r.Last < r.First || r.TombstoneLast < r.TombstoneFirst || r.Tombstones > r.Items) {
 		return r, fmt.Errorf("%w: state", ErrField)
 	}
+	if r.Tombstones == 0 {
+		r.TombstoneFirst, r.TombstoneLast = 0, 0 // the span of nothing says nothing
+	}
 	return r, err
 }
 

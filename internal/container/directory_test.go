@@ -146,6 +146,9 @@ func (r *refJSON) UnmarshalJSON(text []byte) error {
 		r.TombstoneLast < r.TombstoneFirst || r.Tombstones > r.Items {
 		return fmt.Errorf("%w: state", ErrHead)
 	}
+	if r.Tombstones == 0 {
+		r.TombstoneFirst, r.TombstoneLast = 0, 0
+	}
 	return nil
 }
 

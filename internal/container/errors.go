@@ -19,7 +19,7 @@ var (
 	ErrTimestampRange = errors.New("message timestamp is out of range")
 	// ErrSignature says that message.signature is missing or not the base64
 	// text of 64 bytes. The signature itself is not verified here.
-	ErrSignature = errors.New("message has no well-formed signature")
+	ErrSignature = errors.New("message has no well-formed signature, which is the base64 text of 64 bytes")
 	// ErrKind says that a state calls itself another kind of container than
 	// the one that was asked for.
 	ErrKind = errors.New("state is of another kind")

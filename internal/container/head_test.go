@@ -228,6 +228,7 @@ var headDirectories = []struct {
 	{"a state that replaces", with(`"root":[["a",1,2,3,4,["b"]]]`), true},
 	{"a state in the head", with(`"root":[["a",1,2,3,4,[],0,3]]`), true},
 	{"a state with tombstones", with(`"root":[["a",1,2,3,4,[],0,3,3,1,2]]`), true},
+	{"a span of no tombstones", with(`"root":[["a",1,2,3,4,[],0,3,0,1,2]]`), true},
 	{"a state with more at the end", with(`"root":[["a",1,2,3,4,[],0,3,0,0,0,"later"]]`), true},
 	{"more tombstones than items", with(`"root":[["a",1,2,3,4,[],0,3,4,1,2]]`), false},
 	{"tombstones that end before they begin", with(`"root":[["a",1,2,3,4,[],0,3,3,2,1]]`), false},

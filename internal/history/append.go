@@ -9,6 +9,7 @@ import (
 	"hash/maphash"
 	"io"
 
+	"github.com/dm3sync/dm3sync/internal/display"
 	"github.com/dm3sync/dm3sync/sync/engine"
 )
 
@@ -173,7 +174,7 @@ func (a *appender) accept(items []engine.Item) {
 func (a *appender) reject(line int, text []byte, reason error) error {
 	a.summary.Rejected++
 	if len(a.summary.Rejections) < MaxRejections {
-		a.summary.Rejections = append(a.summary.Rejections, Rejection{Line: line, Reason: reason.Error()})
+		a.summary.Rejections = append(a.summary.Rejections, Rejection{Line: line, Reason: display.Reason(reason.Error())})
 	}
 	if a.options.Rejected == nil {
 		return nil

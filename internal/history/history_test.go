@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dm3sync/dm3sync/internal/container"
+	"github.com/dm3sync/dm3sync/internal/display"
 	"github.com/dm3sync/dm3sync/sync/engine"
 )
 
@@ -69,6 +70,24 @@ func (f *fakeEngine) Remove(_ context.Context, contact string, tombstones ...con
 
 func (f *fakeEngine) Hide(_ context.Context, contact string, hidden bool) error {
 	f.asked = fmt.Sprint(contact, " ", hidden)
+	return f.fail
+}
+
+func (f *fakeEngine) Read(ctx context.Context, contact string, _ engine.Window) (engine.Page, error) {
+	return f.Messages(ctx, contact, engine.Range{})
+}
+
+func (f *fakeEngine) Locate(context.Context, string, container.MessageHash) (int64, bool, error) {
+	return 0, false, f.fail
+}
+
+func (f *fakeEngine) Stretches(_ context.Context, contact string) ([]engine.Stretch, error) {
+	f.asked = contact
+	return nil, f.fail
+}
+
+func (f *fakeEngine) Fetch(_ context.Context, contact string, from, to int64, _ func(engine.Progress)) error {
+	f.asked = fmt.Sprint(contact, " ", from, " ", to)
 	return f.fail
 }
 
@@ -155,7 +174,7 @@ func TestRejections(t *testing.T) {
 			if !errors.Is(reason, c.want) || handed != c.line {
 				t.Errorf("reason %v, text %.100s", reason, handed)
 			}
-			if got := summary.Rejections[0]; got.Line != 3 || got.Reason != reason.Error() || strings.Contains(got.Reason, "\n") {
+			if got := summary.Rejections[0]; got.Line != 3 || got.Reason != display.Reason(reason.Error()) || strings.HasPrefix(got.Reason, "container: ") || strings.Contains(got.Reason, "\n") {
 				t.Errorf("%+v", got)
 			}
 			if err := h.AppendOne(t.Context(), []byte(c.line), ""); !errors.Is(err, c.want) {

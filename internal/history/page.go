@@ -21,6 +21,8 @@ type pageTail struct {
 	Provisional bool     `json:"provisional"`
 	Reasons     []string `json:"reasons,omitempty"`
 	Fetched     int      `json:"fetched"`
+
+	Gaps []engine.Gap `json:"gaps,omitempty"`
 }
 
 // WritePage writes page as one JSON document:
@@ -33,7 +35,7 @@ func WritePage(w io.Writer, contact string, page engine.Page) error {
 	if err != nil {
 		return fmt.Errorf("history: writing page: %w", err)
 	}
-	tail, err := json.Marshal(pageTail{page.Provisional, page.Reasons, page.Fetched})
+	tail, err := json.Marshal(pageTail{page.Provisional, page.Reasons, page.Fetched, page.Gaps})
 	if err != nil {
 		return fmt.Errorf("history: writing page: %w", err)
 	}
@@ -65,7 +67,7 @@ func ReadPage(r io.Reader) (engine.Page, error) {
 	if err := json.NewDecoder(r).Decode(&text); err != nil {
 		return engine.Page{}, fmt.Errorf("history: reading page: %w", err)
 	}
-	page := engine.Page{Provisional: text.Provisional, Reasons: text.Reasons, Fetched: text.Fetched}
+	page := engine.Page{Provisional: text.Provisional, Reasons: text.Reasons, Fetched: text.Fetched, Gaps: text.Gaps}
 	page.Messages = make([]container.Envelope, 0, len(text.Messages))
 	for i, message := range text.Messages {
 		envelope, _, err := container.ParseEnvelope(message)

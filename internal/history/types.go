@@ -31,8 +31,8 @@ const (
 // those of package container. They appear in [Rejection].Reason.
 var (
 	ErrLineTooLong = errors.New("the line is longer than 32 MiB")
-	ErrName        = errors.New("the name in \"from\" or \"to\" cannot be normalised")
-	ErrNotOurs     = errors.New("neither \"from\" nor \"to\" is a name of this account")
+	ErrName        = errors.New("the name in \"from\" or \"to\" is no dm3 name: it can't be normalised")
+	ErrNotOurs     = errors.New("neither \"from\" nor \"to\" is a name of this account (its name and aliases in the configuration)")
 	ErrDocument    = errors.New("the rest of the document is not valid JSON")
 )
 
@@ -50,6 +50,14 @@ type Engine interface {
 	Conversations(ctx context.Context) ([]engine.Conversation, error)
 	// Messages returns one range of one conversation.
 	Messages(ctx context.Context, contact string, r engine.Range) (engine.Page, error)
+	// Read returns one window of one conversation.
+	Read(ctx context.Context, contact string, w engine.Window) (engine.Page, error)
+	// Locate tells when a message was sent, where that is known without fetching.
+	Locate(ctx context.Context, contact string, hash container.MessageHash) (timestamp int64, known bool, err error)
+	// Stretches draws the time line of one conversation.
+	Stretches(ctx context.Context, contact string) ([]engine.Stretch, error)
+	// Fetch brings a range of one conversation to this device.
+	Fetch(ctx context.Context, contact string, from, to int64, progress func(engine.Progress)) error
 	// Changed returns a channel that is closed at the next change.
 	Changed() <-chan struct{}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // ErrName is wrapped by every error of [Normalize].
-var ErrName = errors.New("identity: name cannot be normalised")
+var ErrName = errors.New("identity: name can't be normalised")
 
 // Reasons for which a name is refused; each wraps [ErrName].
 var (

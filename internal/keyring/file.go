@@ -1,8 +1,10 @@
 package keyring
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -25,7 +27,7 @@ func readFile(path string, options *Options) (string, error) {
 	}
 	// Windows answers permission bits that mean nothing.
 	if wide := info.Mode().Perm() & 0o077; wide != 0 && runtime.GOOS != "windows" && options.Warn != nil {
-		options.Warn(fmt.Sprintf("others can read the secret in %s (mode %04o); run: chmod 600 %s", path, info.Mode().Perm(), path))
+		options.Warn(fmt.Sprintf("others can read the secret in %s (mode %04o); run `chmod 600 %s`", path, info.Mode().Perm(), path))
 	}
 	data, err := io.ReadAll(io.LimitReader(file, maxSecret+1))
 	if err != nil {
@@ -47,5 +49,9 @@ func readCredential(name string, options *Options) (string, error) {
 	if name != filepath.Base(name) || strings.HasPrefix(name, ".") {
 		return "", fmt.Errorf("keyring: %w: %q is no name of a credential", ErrSource, name)
 	}
-	return readFile(filepath.Join(folder, name), &Options{})
+	text, err := readFile(filepath.Join(folder, name), &Options{})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w; with the unit of `dm3sync service print --system`, put the secret into /etc/credstore/dm3sync.%s and restart the service", err, name)
+	}
+	return text, err
 }

@@ -1,5 +1,6 @@
 // Package keyring reads secrets from where they are kept: a file that only its
-// owner can read, an environment variable, or a systemd credential; and turns
+// owner can read, an environment variable, a systemd credential, the system's keyring, or a
+// sealed file; and turns
 // an account's secret into its storage key.
 //
 // No error and no warning of this package holds any part of a secret.
@@ -30,6 +31,9 @@ type Source struct {
 	File       string // path of a file; surrounding white space is ignored
 	Env        string // name of an environment variable
 	Credential string // name of a file in $CREDENTIALS_DIRECTORY (systemd's LoadCredential)
+	Sealed     string // path of a file that WriteSealed wrote; needs Options.Unlock
+	Keyring    string // name of an entry in the system's keyring
+	Locked     string // path of a file that WriteLocked wrote; needs a passphrase
 }
 
 // IsZero tells whether nothing is set.
@@ -41,6 +45,13 @@ type Options struct {
 	LookupEnv func(name string) (string, bool)
 	// Warn receives a sentence when a secret is less guarded than it should be.
 	Warn func(sentence string)
+	// Unlock returns the account's storage key, which opens sealed files.
+	Unlock func() ([32]byte, error)
+	// Passphrase returns that of a locked file as somebody gave it; "" where nobody did. Then the
+	// variable DM3SYNC_PASSPHRASE is asked, and the systemd credential dm3sync-passphrase.
+	Passphrase func(path string) string
+	// Vault is the system's keyring; nil is System.
+	Vault Vault
 }
 
 // Read returns the secret that the source refers to, without surrounding white
@@ -75,8 +86,14 @@ func read(source Source, options *Options) (string, error) {
 		return text, nil
 	case Source{Credential: source.Credential}:
 		return readCredential(source.Credential, options)
+	case Source{Sealed: source.Sealed}:
+		return readSealed(source.Sealed, options)
+	case Source{Locked: source.Locked}:
+		return readLocked(source.Locked, options)
+	case Source{Keyring: source.Keyring}:
+		return readEntry(source.Keyring, options)
 	}
-	return "", fmt.Errorf("keyring: %w: several places are named; set only one of file, env, credential", ErrSource)
+	return "", fmt.Errorf("keyring: %w: several places are named; set only one of file, env, credential, sealed, keyring, locked", ErrSource)
 }
 
 // String names the place, never the secret.
@@ -86,6 +103,12 @@ func (s Source) String() string {
 		return "file " + s.File
 	case s.Env != "":
 		return "environment variable " + s.Env
+	case s.Sealed != "":
+		return "sealed file " + s.Sealed
+	case s.Locked != "":
+		return "file " + s.Locked + ", locked with a passphrase"
+	case s.Keyring != "":
+		return "entry " + s.Keyring + " of the system's keyring"
 	}
 	return "credential " + s.Credential
 }

@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -9,6 +10,9 @@ import (
 	"github.com/dm3sync/dm3sync/internal/container"
 	"golang.org/x/crypto/chacha20poly1305"
 )
+
+// Version is that of the compact seal, the newest that this program knows; see [ErrNewerVersion].
+const Version = compactVersion
 
 const (
 	compactVersion        = 0x01
@@ -52,6 +56,10 @@ func (s *Sealer) sealCompact(dst []byte, kind container.Kind, key container.Key,
 	sealed := s.compact.Seal(content[:0], nonce, content, associatedData(compactVersion, []byte{byte(kind)}, []byte(key)))
 	return dst[:start+headerSize+len(sealed)], nil
 }
+
+// Identifier is what tells the account's key from others: 8 bytes that every compact
+// object begins with after its version, and no secret.
+func (s *Sealer) Identifier() []byte { return bytes.Clone(s.identifier[:]) }
 
 // IsOurs tells whether sealed begins as the compact objects of this account do,
 // damaged or not. A dm3 object names no key, so the answer is false.

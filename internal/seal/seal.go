@@ -72,17 +72,18 @@ func New(storageKey [32]byte, options *Options) (*Sealer, error) {
 		return nil, fmt.Errorf("seal: deriving the key identifier: %w", err)
 	}
 	s.identifier = [identifierSize]byte(identifier)
-	if s.compact, err = deriveCipher(storageKey, compactKeyInfo); err != nil {
+	if s.compact, err = DeriveCipher(storageKey, compactKeyInfo); err != nil {
 		return nil, err
 	}
-	if s.record, err = deriveCipher(storageKey, recordKeyInfo); err != nil {
+	if s.record, err = DeriveCipher(storageKey, recordKeyInfo); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// deriveCipher returns XChaCha20-Poly1305 under a key of its own for one purpose (RFC 5869).
-func deriveCipher(storageKey [32]byte, purpose string) (cipher.AEAD, error) {
+// DeriveCipher returns XChaCha20-Poly1305 under a key of its own for one purpose (RFC 5869), a text that nothing else
+// uses. It is for what is sealed on this machine; objects are sealed by a Sealer. The result is safe for concurrent use.
+func DeriveCipher(storageKey [32]byte, purpose string) (cipher.AEAD, error) {
 	key, err := hkdf.Key(sha256.New, storageKey[:], nil, purpose, chacha20poly1305.KeySize)
 	if err != nil {
 		return nil, fmt.Errorf("seal: deriving a key: %w", err)

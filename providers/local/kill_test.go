@@ -1,15 +1,14 @@
 package local_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
+	"github.com/dm3sync/dm3sync/providers/faulttest"
 	"github.com/dm3sync/dm3sync/providers/local"
 )
 
@@ -25,30 +24,8 @@ func TestKilledWriter(t *testing.T) {
 	store, folder := open(t, nil)
 	want := 0
 	for round := range 3 {
-		command := exec.Command(os.Args[0], "-test.run=^TestKilledWriter$")
-		command.Env = append(os.Environ(), killedFolder+"="+folder, fmt.Sprintf("ROUND=%d", round))
-		output, err := command.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := command.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewScanner(output)
-		var acknowledged []string
-		for len(acknowledged) < 100 && lines.Scan() {
-			acknowledged = append(acknowledged, lines.Text())
-		}
-		if err := command.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		for lines.Scan() { // acknowledged before the kill, read after
-			acknowledged = append(acknowledged, lines.Text())
-		}
-		command.Wait()
-		if want += len(acknowledged); len(acknowledged) < 100 {
-			t.Fatalf("the writer ended after %d", len(acknowledged))
-		}
+		acknowledged := faulttest.KillWriter(t, "TestKilledWriter", 100, func() {}, killedFolder+"="+folder, fmt.Sprintf("ROUND=%d", round))
+		want += len(acknowledged)
 		for _, name := range acknowledged {
 			if strings.Count(name, "/") != 1 {
 				continue // the last line may be cut

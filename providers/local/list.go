@@ -59,7 +59,7 @@ func (s *Store) list(l *listing) error {
 	}
 	// Still there? Else what was read may have been a folder on its way out.
 	if marked(root) != nil {
-		return fmt.Errorf("%w (%s) %w", ErrNoFolder, s.base, providers.ErrTransient)
+		return fmt.Errorf("%w (%s): %w", ErrNoFolder, s.base, providers.ErrTransient)
 	}
 	return nil
 }

@@ -32,12 +32,12 @@ const Kind = "folder"
 
 // ErrNoFolder says that the base folder, or the marker in it, is missing: a drive not mounted, a folder that did not
 // arrive yet, or a wrong path. It comes with providers.ErrTransient: the folder may be back later.
-var ErrNoFolder = errors.New("local: no dm3sync folder there; is the drive mounted?")
+var ErrNoFolder = errors.New("local: no dm3sync folder there; is the drive mounted? If the folder is gone for good, `dm3sync init` makes it anew")
 
 // The marker's name holds blanks, so it is no valid object name.
 const (
 	markerName = "dm3sync folder.txt"
-	markerText = "dm3sync keeps encrypted objects in this folder. Please don't change, rename or remove anything in it.\n"
+	markerText = "dm3sync keeps encrypted objects in this folder. Don't change, rename or remove anything in it.\n"
 )
 
 // Options are choices beyond the path; nil takes all defaults.
@@ -132,7 +132,7 @@ func (s *Store) open() (*os.Root, error) {
 		err = fs.ErrNotExist
 	}
 	if errors.Is(err, fs.ErrNotExist) || isNotFolder(err) {
-		return nil, fmt.Errorf("%w (%s) %w", ErrNoFolder, s.base, providers.ErrTransient)
+		return nil, fmt.Errorf("%w (%s): %w", ErrNoFolder, s.base, providers.ErrTransient)
 	}
 	return nil, translate("opening", s.base, err)
 }
@@ -243,7 +243,7 @@ func (s *Store) read(ctx context.Context, name string, offset, length int64) ([]
 		return nil, err
 	}
 	defer root.Close()
-	f, err := root.Open(name)
+	f, err := root.OpenFile(name, os.O_RDONLY|noWait, 0)
 	if errors.Is(err, fs.ErrNotExist) || isNotFolder(err) {
 		return nil, fmt.Errorf("local: get %s: %w", name, providers.ErrNotFound)
 	}

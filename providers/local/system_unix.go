@@ -8,6 +8,10 @@ import (
 	"syscall"
 )
 
+// noWait opens what is no object, such as a named pipe of somebody who shares the folder, without waiting for
+// anybody; for files it changes nothing.
+const noWait = syscall.O_NONBLOCK
+
 // isNotFolder reports whether a part of a path is a file.
 func isNotFolder(err error) bool {
 	return errors.Is(err, syscall.ENOTDIR)

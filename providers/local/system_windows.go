@@ -15,6 +15,9 @@ const (
 	errorDirectory      = syscall.Errno(267)
 )
 
+// noWait is nothing here: folders hold no named pipes.
+const noWait = 0
+
 // isNotFolder reports whether a part of a path is a file.
 func isNotFolder(err error) bool {
 	return errors.Is(err, syscall.ENOTDIR) || errors.Is(err, errorDirectory)

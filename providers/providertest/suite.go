@@ -35,6 +35,10 @@ type Options struct {
 	// Full asks for everything, with 1,050 objects and large ones, and lists the whole store: for tests. Otherwise about 80
 	// small objects are written, and nothing but them is listed.
 	Full bool
+	// Long is how many objects the long listing has: 1,050 with Full, for the usual pages of 1,000, else 24.
+	Long int
+	// Ranged is the size, in bytes, of the object that is read in ranges: 3 MiB and some with Full, else 100,000.
+	Ranged int64
 	// Settle is how long places without current listings or durable puts get: 1 min.
 	Settle time.Duration
 	// Sleep is the clock for that: providers.Sleep.
@@ -73,10 +77,18 @@ func checks() []check {
 // shared with others that are not at work meanwhile; Run closes it, twice.
 func Run(t *testing.T, newStore func(t *testing.T) providers.Store) {
 	t.Helper()
+	RunWith(t, &Options{}, newStore)
+}
+
+// RunWith is [Run] with options, where a test has a clock of its own; Full is set in any case.
+func RunWith(t *testing.T, options *Options, newStore func(t *testing.T) providers.Store) {
+	t.Helper()
+	full := *options
+	full.Full = true
 	for _, c := range checks() {
 		t.Run(c.name, func(t *testing.T) {
 			store := newStore(t)
-			p := newProbe(t.Context(), store, &Options{Full: true})
+			p := newProbe(t.Context(), store, &full)
 			if err := errors.Join(p.ask(c), p.clean()); err != nil {
 				t.Error(err)
 			}
@@ -147,7 +159,7 @@ func newProbe(ctx context.Context, store providers.Store, options *Options) *pro
 	if p.options.Sleep == nil {
 		p.options.Sleep = providers.Sleep
 	}
-	p.prefix = "0x" + hex.EncodeToString(randomBytes(12))
+	p.prefix = "0x" + hex.EncodeToString(randomBytes(randomDigits/2))
 	return p
 }
 
@@ -166,7 +178,7 @@ func guard(call func() error) (err error) {
 // container returns a new container key, 0x and 64 hex digits like the real ones.
 func (p *probe) container() string {
 	p.containers++
-	return fmt.Sprintf("%s%040x", p.prefix, p.containers)
+	return fmt.Sprintf("%s%0*x", p.prefix, numberDigits, p.containers)
 }
 
 // clean removes what was written, whether or not the context has ended.
@@ -191,7 +203,7 @@ func (p *probe) track(names ...string) {
 }
 
 // put writes an object as the engine does: where the place does not promise that an acknowledged put is durable, it is
-// read back and written again until it is whole.
+// read back and written again until it is whole. A place that refuses, as one that is full, is not asked again.
 func (p *probe) put(name string, data []byte) error {
 	p.track(name)
 	once := func() error {
@@ -203,12 +215,22 @@ func (p *probe) put(name string, data []byte) error {
 	if p.properties.Durable {
 		return once()
 	}
-	return p.eventually(func() error {
-		if err := once(); err != nil {
+	var refused error
+	err := p.eventually(func() error {
+		err := once()
+		if errors.Is(err, providers.ErrQuota) || errors.Is(err, providers.ErrUnauthorised) {
+			refused = err
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 		return p.same(name, data)
 	})
+	if refused != nil {
+		return refused
+	}
+	return err
 }
 
 // eventually asks again until there is no failure, for at most Settle and 200 times.

@@ -2,19 +2,15 @@ package s3
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"strconv"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	smithy "github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/dm3sync/dm3sync/providers"
+	"github.com/dm3sync/dm3sync/providers/transport"
 )
 
 // codeNoSuchKey, with status 404, is a server's definite word that there is no such object; deletions of many have it
@@ -38,7 +34,7 @@ var sentinels = map[string]error{
 	"BadDigest": providers.ErrTransient, "IncompleteBody": providers.ErrTransient, "InternalError": providers.ErrTransient,
 	"OperationAborted": providers.ErrTransient, "ConditionalRequestConflict": providers.ErrTransient,
 	"RequestTimeout": providers.ErrTransient, "ServiceUnavailable": providers.ErrTransient,
-	"RequestTimeTooSkewed": providers.ErrTransient, "XAmzContentSHA256Mismatch": providers.ErrTransient,
+	"RequestTimeTooSkewed": providers.ErrClock, "XAmzContentSHA256Mismatch": providers.ErrTransient,
 
 	"SlowDown": providers.ErrRateLimited, "RequestLimitExceeded": providers.ErrRateLimited,
 	"Throttling": providers.ErrRateLimited, "TooManyRequests": providers.ErrRateLimited, "BandwidthLimitExceeded": providers.ErrRateLimited,
@@ -102,6 +98,9 @@ func translate(ctx context.Context, operation, name string, err error) error {
 	if ended := ctx.Err(); ended != nil {
 		return fmt.Errorf("s3: %s %s: %w", operation, name, ended)
 	}
+	if errorCode(err) == "NoSuchBucket" {
+		err = fmt.Errorf("make the bucket at the service, or mend provider.bucket and provider.endpoint: %w", err)
+	}
 	sentinel := classify(err)
 	if sentinel == nil || errors.Is(err, sentinel) {
 		return fmt.Errorf("s3: %s %s: %w", operation, name, err)
@@ -110,7 +109,7 @@ func translate(ctx context.Context, operation, name string, err error) error {
 }
 
 func classify(err error) error {
-	if errors.Is(err, errTooLong) {
+	if errors.Is(err, transport.ErrTooLong) {
 		return providers.ErrTooLarge
 	}
 	if errors.Is(err, providers.ErrUnauthorised) { // from the credential chain
@@ -120,12 +119,12 @@ func classify(err error) error {
 	answered := errors.As(err, &answer) && answer.HTTPStatusCode() != 0 // the SDK wraps failures to connect too
 	sentinel := sentinels[errorCode(err)]
 	if sentinel == nil && answered {
-		sentinel = byStatus(answer.HTTPStatusCode())
+		sentinel = transport.ByStatus(answer.HTTPStatusCode())
 	}
 	if errors.Is(sentinel, providers.ErrRateLimited) {
 		limit := &providers.RateLimitError{}
 		if answered {
-			limit.Wait = retryAfter(answer.Response)
+			limit.Wait = transport.RetryAfter(answer.Response.Header)
 		}
 		return limit
 	}
@@ -138,58 +137,10 @@ func classify(err error) error {
 	return nil
 }
 
-// byStatus judges an answer whose code says nothing. A 404 with no known code is not the server's word about the object.
-func byStatus(status int) error {
-	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
-		return providers.ErrUnauthorised
-	case http.StatusTooManyRequests:
-		return providers.ErrRateLimited
-	case http.StatusRequestEntityTooLarge:
-		return providers.ErrTooLarge
-	case http.StatusInsufficientStorage:
-		return providers.ErrQuota
-	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooEarly, http.StatusLocked:
-		return providers.ErrTransient
-	}
-	if status >= 500 && status != http.StatusNotImplemented {
-		return providers.ErrTransient
-	}
-	return nil
-}
-
-// transientConnection tells the network's failures and broken answers from mistakes in the request or a certificate that
-// nobody here trusts.
+// transientConnection is transport.Broken, or what the SDK makes of a connection or an answer that broke.
 func transientConnection(err error) bool {
-	var certificate *tls.CertificateVerificationError
-	if errors.As(err, &certificate) {
-		return false
-	}
-	var network net.Error
 	var send *smithyhttp.RequestSendError
 	var broken *smithy.DeserializationError
 	var cancelled *smithy.CanceledError
-	return errors.As(err, &network) || errors.As(err, &send) || errors.As(err, &broken) || errors.As(err, &cancelled) ||
-		errors.Is(err, errStalled) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) ||
-		errors.Is(err, net.ErrClosed)
-}
-
-// retryAfter reads Retry-After, in seconds or as a date (RFC 9110, 10.2.3), the latter against the answer's own clock.
-func retryAfter(response *smithyhttp.Response) time.Duration {
-	if response == nil || response.Response == nil {
-		return 0
-	}
-	value := response.Header.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil {
-		return time.Duration(max(0, min(seconds, 24*3600))) * time.Second
-	}
-	until, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	now, err := http.ParseTime(response.Header.Get("Date"))
-	if err != nil {
-		return 0
-	}
-	return max(0, min(until.Sub(now), 24*time.Hour))
+	return transport.Broken(err) || !transport.Untrusted(err) && (errors.As(err, &send) || errors.As(err, &broken) || errors.As(err, &cancelled))
 }

@@ -1,7 +1,6 @@
 package s3_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,25 +12,14 @@ import (
 	"time"
 
 	"github.com/dm3sync/dm3sync/providers"
+	"github.com/dm3sync/dm3sync/providers/faulttest"
 	"github.com/dm3sync/dm3sync/providers/s3"
 )
 
-var allSentinels = []error{
-	providers.ErrNotFound, providers.ErrUnauthorised, providers.ErrQuota, providers.ErrTransient, providers.ErrRateLimited,
-	providers.ErrTooLarge, providers.ErrInvalidName, providers.ErrInvalidRange,
-}
-
-// wantError wants exactly one sentinel, or with nil a permanent error that matches none.
+// wantError wants exactly one sentinel, or with nil a permanent error that matches none; and no secret.
 func wantError(t *testing.T, what string, err, want error) {
 	t.Helper()
-	if err == nil {
-		t.Errorf("%s: no error", what)
-	}
-	for _, sentinel := range allSentinels {
-		if errors.Is(err, sentinel) != errors.Is(want, sentinel) {
-			t.Errorf("%s: want %v, got %v", what, want, err)
-		}
-	}
+	faulttest.WantError(t, what, err, want, testSecret)
 }
 
 // operations makes each call once.
@@ -152,48 +140,13 @@ func TestUnreachable(t *testing.T) {
 
 // TestStall: a server that stops in the middle is given up, wherever it stops, and one that is slow is not.
 func TestStall(t *testing.T) {
-	var pause, announced atomic.Int64
-	release := make(chan struct{})
-	endpoint := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if announced.Load() > 0 {
-			w.Header().Set("Content-Length", fmt.Sprint(announced.Load()))
-			w.WriteHeader(http.StatusOK)
-			for range announced.Load() {
-				w.Write([]byte("x"))
-				http.NewResponseController(w).Flush()
-				select {
-				case <-time.After(time.Duration(pause.Load())):
-				case <-release:
-					return
-				}
-			}
-			return
-		}
-		select {
-		case <-r.Context().Done():
-		case <-release:
-		}
-	}))
-	defer close(release)
-	o := options(endpoint)
-	o.Stall = 300 * time.Millisecond
-	store := newStore(t, "bucket", o)
-	operations(t, store, func(operation string, err error) {
-		wantError(t, "silent, "+operation, err, providers.ErrTransient)
-	})
-	announced.Store(5)
-	pause.Store(int64(100 * time.Millisecond)) // more than Stall in all
-	if data, err := store.Get(t.Context(), "a/1"); err != nil || string(data) != "xxxxx" {
-		t.Errorf("slow: %q %v", data, err)
-	}
-	pause.Store(int64(time.Minute))
-	_, err := store.Get(t.Context(), "a/1")
-	wantError(t, "silent in the body", err, providers.ErrTransient)
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	if _, err := store.Get(ctx, "a/1"); !errors.Is(err, context.DeadlineExceeded) || providers.Retriable(err) {
-		t.Errorf("the caller's deadline: %v", err)
-	}
+	var store *s3.Store
+	faulttest.Stall(t, func(address string, stall time.Duration) providers.Store {
+		o := options(address)
+		o.Stall = stall
+		store = newStore(t, "bucket", o)
+		return store
+	}, func(report func(operation string, err error)) { operations(t, store, report) })
 }
 
 // TestBadBodies: a short body, one that is too long, announced or not, and a server that ignores ranges.

@@ -26,12 +26,12 @@ func (s *Store) Put(ctx context.Context, name string, data []byte) error {
 		return fmt.Errorf("s3: put %s: %w", name, providers.ErrTooLarge)
 	}
 	request, dog := s.watch(ctx)
-	defer dog.stop()
+	defer dog.Stop()
 	_, err := s.client.PutObject(request, &s3.PutObjectInput{
-		Bucket: &s.bucket, Key: aws.String(s.prefix + name), Body: moving{bytes.NewReader(data), dog},
+		Bucket: &s.bucket, Key: aws.String(s.prefix + name), Body: dog.Moving(bytes.NewReader(data)),
 		ContentLength: aws.Int64(int64(len(data))), ContentType: aws.String("application/octet-stream"),
 	})
-	return translate(ctx, "put", name, dog.explain(err))
+	return translate(ctx, "put", name, dog.Explain(err))
 }
 
 // Get implements providers.Store.
@@ -62,7 +62,7 @@ func (s *Store) get(ctx context.Context, name string, part *span, limit int64) (
 		return nil, err
 	}
 	request, dog := s.watch(ctx)
-	defer dog.stop()
+	defer dog.Stop()
 	input := &s3.GetObjectInput{Bucket: &s.bucket, Key: aws.String(s.prefix + name)}
 	if part != nil {
 		input.Range = aws.String(fmt.Sprintf("bytes=%d-%d", part.first, part.last))
@@ -72,7 +72,7 @@ func (s *Store) get(ctx context.Context, name string, part *span, limit int64) (
 		return nil, fmt.Errorf("s3: get %s: %w", name, providers.ErrNotFound)
 	}
 	if err != nil {
-		return nil, translate(ctx, "get", name, dog.explain(err))
+		return nil, translate(ctx, "get", name, dog.Explain(err))
 	}
 	defer answer.Body.Close()
 	ignored := part != nil && answer.ContentRange == nil
@@ -83,9 +83,9 @@ func (s *Store) get(ctx context.Context, name string, part *span, limit int64) (
 	if answer.ContentLength != nil {
 		size = *answer.ContentLength
 	}
-	data, err := dog.read(answer.Body, size, limit)
+	data, err := dog.Read(answer.Body, size, limit)
 	if err != nil {
-		return nil, translate(ctx, "get", name, dog.explain(err))
+		return nil, translate(ctx, "get", name, dog.Explain(err))
 	}
 	if ignored {
 		end := int64(len(data))
@@ -127,12 +127,12 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[providers.Obj
 // listPage gets one page. An answer that says there is more, but not how to get it, must not pass for the end.
 func (s *Store) listPage(ctx context.Context, prefix string, token *string) (*s3.ListObjectsV2Output, error) {
 	request, dog := s.watch(ctx)
-	defer dog.stop()
+	defer dog.Stop()
 	answer, err := s.client.ListObjectsV2(request, &s3.ListObjectsV2Input{
 		Bucket: &s.bucket, Prefix: aws.String(s.prefix + prefix), MaxKeys: aws.Int32(page), ContinuationToken: token,
 	})
 	if err != nil {
-		return nil, dog.explain(err)
+		return nil, dog.Explain(err)
 	}
 	next := aws.ToString(answer.NextContinuationToken)
 	if aws.ToBool(answer.IsTruncated) && (next == "" || token != nil && next == *token) {
@@ -175,9 +175,9 @@ func (s *Store) deleteBatch(ctx context.Context, names []string) error {
 	for _, name := range names {
 		request, dog := s.watch(ctx)
 		_, err := s.client.DeleteObject(request, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: aws.String(s.prefix + name)})
-		dog.stop()
+		dog.Stop()
 		if err != nil && !noSuchKey(err) {
-			return translate(ctx, "delete", name, dog.explain(err))
+			return translate(ctx, "delete", name, dog.Explain(err))
 		}
 	}
 	return nil
@@ -186,7 +186,7 @@ func (s *Store) deleteBatch(ctx context.Context, names []string) error {
 // deleteMany makes one request and looks for each name in its answer, which comes with status 200 whatever happened.
 func (s *Store) deleteMany(ctx context.Context, names []string) error {
 	request, dog := s.watch(ctx)
-	defer dog.stop()
+	defer dog.Stop()
 	identifiers := make([]types.ObjectIdentifier, len(names))
 	missing := make(map[string]bool, len(names))
 	for i, name := range names {
@@ -197,7 +197,7 @@ func (s *Store) deleteMany(ctx context.Context, names []string) error {
 		Bucket: &s.bucket, Delete: &types.Delete{Objects: identifiers, Quiet: aws.Bool(false)},
 	})
 	if err != nil {
-		return dog.explain(err)
+		return dog.Explain(err)
 	}
 	for _, failure := range answer.Errors {
 		if aws.ToString(failure.Code) != codeNoSuchKey {

@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/logging"
 	"github.com/dm3sync/dm3sync/providers"
+	"github.com/dm3sync/dm3sync/providers/transport"
 )
 
 // Kind is the store's word in configurations.
@@ -85,11 +86,11 @@ func New(ctx context.Context, bucket string, options *Options) (*Store, error) {
 	if err := providers.ValidatePrefix(prefix); err != nil {
 		return nil, fmt.Errorf("s3: prefix: %w", err)
 	}
-	transport, err := newTransport(&o)
+	connections, err := transport.New(&transport.Options{CAFile: o.CAFile, Proxy: o.Proxy})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("s3: %w", err)
 	}
-	s := &Store{transport: transport, bucket: bucket, prefix: prefix, stall: o.Stall, properties: providers.Properties{
+	s := &Store{transport: connections, bucket: bucket, prefix: prefix, stall: o.Stall, properties: providers.Properties{
 		Kind: Kind, Durable: true, CurrentListings: true, Deletes: true, MaxObject: o.MaxObject, Parallel: o.Parallel,
 	}}
 	if s.stall <= 0 {
@@ -106,7 +107,7 @@ func New(ctx context.Context, bucket string, options *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings.HTTPClient = &http.Client{Transport: readOnly{transport}, CheckRedirect: noRedirect}
+	settings.HTTPClient = &http.Client{Transport: readOnly{connections}, CheckRedirect: noRedirect}
 	s.client = s3.New(settings)
 	return s, nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/dm3sync/dm3sync/internal/servertest"
 	"github.com/dm3sync/dm3sync/providers"
 	"github.com/dm3sync/dm3sync/providers/providertest"
 	"github.com/dm3sync/dm3sync/providers/s3"
@@ -105,13 +106,7 @@ func TestConformance(t *testing.T) {
 func TestConformanceServers(t *testing.T) {
 	for _, variable := range []string{"DM3SYNC_TEST_MINIO", "DM3SYNC_TEST_VERSITYGW"} {
 		t.Run(variable, func(t *testing.T) {
-			endpoint := os.Getenv(variable)
-			if endpoint == "" && os.Getenv("DM3SYNC_REQUIRE_SERVERS") == "1" {
-				t.Fatalf("%s is not set, but DM3SYNC_REQUIRE_SERVERS is", variable)
-			}
-			if endpoint == "" {
-				t.Skipf("%s is not set", variable)
-			}
+			endpoint := servertest.Named(t, variable)
 			name := bucket(t, endpoint)
 			providertest.Run(t, func(t *testing.T) providers.Store { return newStore(t, name, options(endpoint)) })
 		})

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -57,6 +58,46 @@ func TestQuickAnswers(t *testing.T) {
 		}
 		if err := store.Put(t.Context(), "a/1", make([]byte, 100_000)); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestEndlessAnswers: a server whose listings and errors never end costs no more memory than one that ends.
+func TestEndlessAnswers(t *testing.T) {
+	entry := strings.Repeat("<Contents><Key>a/1</Key><Size>1</Size></Contents>", 1000)
+	var sent atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet || !r.URL.Query().Has("list-type") {
+			w.WriteHeader(http.StatusForbidden)
+		}
+		_, err := io.WriteString(w, "<ListBucketResult>")
+		for err == nil && sent.Load() < 1<<30 {
+			_, err = io.WriteString(w, entry)
+			sent.Add(int64(len(entry)))
+		}
+	}))
+	defer server.Close()
+	store, err := New(t.Context(), "bucket", &Options{Endpoint: server.URL, PathStyle: true, AccessKey: "k", SecretKey: "s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	for name, call := range map[string]func() error{
+		"list": func() error {
+			for _, err := range store.List(t.Context(), "a/") {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"get":    func() error { _, err := store.Get(t.Context(), "a/1"); return err },
+		"put":    func() error { return store.Put(t.Context(), "a/1", []byte("x")) },
+		"delete": func() error { return store.Delete(t.Context(), "a/1") },
+	} {
+		sent.Store(0)
+		if err := call(); err == nil || sent.Load() > 8*mostAnswer {
+			t.Errorf("%s: %v after %d bytes", name, err, sent.Load())
 		}
 	}
 }

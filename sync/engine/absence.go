@@ -49,7 +49,7 @@ func (e *Engine) offerAgain(ctx context.Context, whole *container.Chunk) error {
 	// No race: these states and the chunks that cover what are of one look, and
 	// the base holds only what stood here. It ends when they are shown again.
 	e.problem(Problem{Kind: "lost", Alarm: !e.o.Store.Properties().Carried, Container: "chunk", Object: string(key), Contact: whole.Contact,
-		Detail: fmt.Sprintf("the provider no longer shows %d messages that this device saw; %d are offered again", len(missing), len(contents))})
+		Detail: fmt.Sprintf("the place no longer shows %d messages that this device saw; %d are offered again", len(missing), len(contents))})
 	// The offer first: a crash in between only offers twice.
 	if err := e.journal(ctx, contents); err != nil {
 		return err
@@ -146,16 +146,16 @@ func (e *Engine) retainedIn(key container.Key, object string) (found []*containe
 	if !ok {
 		return nil
 	}
-	take := func(plain []byte, err error) {
+	take := func(content *content, err error) {
 		if err != nil {
 			return
 		}
-		if chunk, err := container.DecodeChunk(plain); err == nil {
+		if chunk, err := content.asChunk(); err == nil {
 			found = append(found, chunk)
 		}
 	}
 	if mine {
-		take(e.o.Sealer.Open(nil, container.KindChunk, key, sealed))
+		take(e.open(container.KindChunk, key, sealed))
 		return found
 	}
 	head, err := e.openHead(sealed)
@@ -169,7 +169,7 @@ func (e *Engine) retainedIn(key container.Key, object string) (found []*containe
 			}
 			for s := range chunk.States {
 				if ref := &head.Talks[i].Chunks[j].States[s]; ref.Length > 0 {
-					take(e.o.Sealer.OpenBody(nil, head.Body(ref)))
+					take(e.openBody(head.Body(ref)))
 				}
 			}
 		}

@@ -15,11 +15,12 @@ import (
 )
 
 // entry is a journalled item that no state at the provider is known to carry.
+// There may be very many: its fields stand so that it takes 24 bytes.
 type entry struct {
 	id        cache.EntryID
-	kind      byte  // journalMessage and the like
-	timestamp int64 // of a journalHidden entry, its counter
-	size      int64
+	timestamp int64  // of a journalHidden entry, its counter
+	size      uint32 // the journal takes nothing larger
+	kind      byte   // journalMessage and the like
 }
 
 // journalled is the content of a journal entry.
@@ -113,7 +114,8 @@ func (e *Engine) sealEntries(contents []journalled) ([][]byte, error) {
 // enqueue adds a durable entry to what wants to be pushed. The caller holds e.mu.
 func (e *Engine) enqueue(id cache.EntryID, content *journalled) {
 	size := int64(len(content.envelope.JSON))
-	e.pending[content.contact] = append(e.pending[content.contact], entry{id: id, kind: content.kind(), timestamp: content.envelope.Timestamp, size: size})
+	e.pending[content.contact] = append(e.pending[content.contact], entry{id: id, kind: content.kind(), timestamp: content.envelope.Timestamp, size: uint32(size)})
+	e.news.changed(content.contact)
 	e.count++
 	e.bytes += size
 	e.largest = max(e.largest, size)

@@ -114,3 +114,10 @@ func contains(items []known, want known) bool {
 	at, found := slices.BinarySearchFunc(items, want, compareKnown)
 	return found && items[at].digest == want.digest && items[at].flags&knownMissing == 0
 }
+
+// findKnown finds a message or its tombstone in a sorted base.
+func findKnown(items []known, hash container.MessageHash) (at int, found bool) {
+	return slices.BinarySearchFunc(items, hash, func(item known, want container.MessageHash) int {
+		return bytes.Compare(item.hash[:], want[:])
+	})
+}

@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/dm3sync/dm3sync/cache"
+import (
+	"slices"
+
+	"github.com/dm3sync/dm3sync/cache"
+)
 
 // A run that did not end in good order can leave a cache that is older than what
 // the journal has forgotten: blobs and the last records are not synced. Until a
@@ -25,22 +29,36 @@ func (e *Engine) caughtUp() error {
 	e.mu.Lock()
 	behind := e.behind
 	e.behind = false
+	var explained []string
+	e.unread = slices.DeleteFunc(e.unread, func(name string) bool {
+		if e.heads[name] == nil && e.covered(name) {
+			explained = append(explained, name)
+		}
+		return e.heads[name] != nil || e.covered(name)
+	})
+	e.gapless = nil
 	e.mu.Unlock()
-	if !behind {
+	if behind {
+		if err := e.dropRecords("meta", "behind"); err != nil {
+			return err
+		}
+	}
+	if len(explained) == 0 {
 		return nil
 	}
-	return e.dropRecords("meta", "behind")
+	return e.dropRecords("head", explained...)
 }
 
-// doubt marks a page that was read from a cache that may be older than what the
-// device has shown before, or while a head is missing: later ones may rest on it.
-func (p *Page) doubt(behind, gapped bool) {
-	if gapped {
-		p.Provisional = true
-		p.Reasons = append(p.Reasons, "another device wrote something that the provider does not show yet")
+// lacks says why the catalogue may lack what this device has shown before, or what
+// later heads rest on: a head that is not here was written (a look that was cut
+// short leaves such gaps, too), or the cache may be older than the journal. The
+// caller holds e.mu.
+func (e *Engine) lacks() (reasons []string) {
+	if e.hasGaps() {
+		reasons = append(reasons, "another device wrote something that the place does not show yet")
 	}
-	if behind {
-		p.Provisional = true
-		p.Reasons = append(p.Reasons, "this device did not end in good order and has not looked at the provider since; messages that it had uploaded may be missing")
+	if e.behind {
+		reasons = append(reasons, "this device did not end in good order and has not looked at the place since; messages that it had uploaded may be missing")
 	}
+	return reasons
 }

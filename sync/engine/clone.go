@@ -12,6 +12,11 @@ import (
 // that meets a head of its own name and of an incarnation that was never its own
 // takes another name, for good. Whoever was right to keep it does the same when it
 // meets the other one; nothing is lost by that but the name.
+//
+// A machine that was halted with the agent running, and goes on twice or goes on from
+// an older moment, makes two devices of one incarnation, which would write two heads
+// of one name. A head of the present incarnation whose number was not given here yet
+// shows it: then the next head begins another incarnation.
 
 // openIncarnations reads which incarnations were this device's.
 func (e *Engine) openIncarnations() error {
@@ -32,11 +37,32 @@ func (e *Engine) keepIncarnation() error {
 	return err
 }
 
-// isClone tells whether a head was written by a copy of this device.
+// isClone tells whether a head was written by a copy of this device. Of a copy of
+// this very run it is remembered, for the next head.
 func (e *Engine) isClone(head *container.Head) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return head.Device == e.device && !e.own[head.Incarnation]
+	twin := head.Incarnation == e.incarnation && head.Sequence >= e.sequence
+	e.twin = e.twin || twin
+	return head.Device == e.device && !e.own[head.Incarnation] || twin
+}
+
+// leaveTwin begins another incarnation when a copy of this run was met. The caller
+// holds the turn.
+func (e *Engine) leaveTwin() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.twin {
+		e.o.Log.Info("a copy of this run wrote to the place, as after a snapshot of the machine was put back; this one goes on as another")
+		e.beginIncarnation()
+	}
+}
+
+// beginIncarnation draws an incarnation, of which nothing was written. The caller
+// holds the turn and e.mu.
+func (e *Engine) beginIncarnation() {
+	e.incarnation, e.sequence, e.twin, e.kept, e.gapless = e.randomName(8), 0, false, false, nil
+	e.own[e.incarnation] = true
 }
 
 // rename gives this device another name. The old one counts as another device's

@@ -44,13 +44,16 @@ func (e *Engine) confirm() (int, error) {
 			continue
 		}
 		n, err := e.confirmBatch(b)
+		confirmed += n
 		if err != nil {
+			if n == 0 {
+				i-- // it is owed as before
+			}
 			e.mu.Lock()
-			e.owed = append(e.owed, owed[i:]...)
+			e.owed = append(e.owed, owed[i+1:]...)
 			e.mu.Unlock()
 			return confirmed, err
 		}
-		confirmed += n
 	}
 	return confirmed, nil
 }
@@ -74,9 +77,12 @@ func (e *Engine) isShown(name string) bool {
 	return false
 }
 
+// confirmBatch returns how many items left the journal. With an error and none it
+// changed nothing.
 func (e *Engine) confirmBatch(b batch) (int, error) {
 	var ids []cache.EntryID
 	var bytes int64
+	var failed error
 	bases := make(map[container.Key][]known)
 	again := make(map[string][]entry)
 	for contact, items := range b.items {
@@ -94,7 +100,7 @@ func (e *Engine) confirmBatch(b batch) (int, error) {
 				continue
 			}
 			ids = append(ids, item.id)
-			bytes += item.size
+			bytes += int64(item.size)
 			shown[item.chunk] = append(shown[item.chunk], item.item)
 		}
 		for identifier, items := range shown {
@@ -105,8 +111,13 @@ func (e *Engine) confirmBatch(b batch) (int, error) {
 		return 0, err
 	}
 	if len(ids) > 0 {
-		if err := e.o.Cache.Journal().Forget(ids...); err != nil {
-			return 0, fmt.Errorf("engine: forget journal entries: %w", err)
+		// What the journal forgets must be known as long as the place may lose it.
+		if err := e.o.Cache.Records().Sync(); err != nil {
+			return 0, fmt.Errorf("engine: keep what was confirmed: %w", err)
+		}
+		// The journal knows them no more even when it could not write that down.
+		if failed = e.o.Cache.Journal().Forget(ids...); failed != nil {
+			failed = fmt.Errorf("engine: forget journal entries: %w", failed)
 		}
 	}
 	e.mu.Lock()
@@ -115,8 +126,9 @@ func (e *Engine) confirmBatch(b batch) (int, error) {
 	e.bytes -= bytes
 	for contact, entries := range again {
 		e.pending[contact] = append(e.pending[contact], entries...)
+		e.news.changed(contact)
 	}
-	return len(ids), nil
+	return len(ids), failed
 }
 
 func (e *Engine) extents(contact string) []reconcile.Extent {

@@ -2,12 +2,10 @@ package engine
 
 import (
 	"context"
-	"maps"
 	"math"
 	"slices"
 
 	"github.com/dm3sync/dm3sync/internal/container"
-	"github.com/dm3sync/dm3sync/sync/reconcile"
 )
 
 // Conversations lists the conversations with a message that is not deleted, as
@@ -15,33 +13,100 @@ import (
 // there would tell whether all is deleted, the conversation is listed.
 func (e *Engine) Conversations(ctx context.Context) ([]Conversation, error) {
 	e.mu.Lock()
-	contacts := slices.Collect(maps.Keys(e.catalogue.Conversations))
-	for _, waiting := range []map[string][]entry{e.pending, e.taken} {
-		for contact := range waiting {
-			if e.catalogue.Conversations[contact] == nil {
-				contacts = append(contacts, contact)
-			}
-		}
-	}
-	slices.Sort(contacts)
-	contacts = slices.Compact(contacts)
+	e.collect()
+	contacts := e.news.contacts()
 	list := make([]Conversation, 0, len(contacts))
-	doubtful := make(map[string][]int)
+	doubtful := make(map[string]*portrait)
 	for _, contact := range contacts {
-		living, doubt := e.livesLocked(contact)
-		if !living && doubt == nil {
+		known := e.portrait(contact)
+		if !known.living && known.doubtful == nil {
 			continue
 		}
-		list = append(list, e.describe(contact))
-		if !living {
-			doubtful[contact] = doubt
+		list = append(list, known.Conversation)
+		if !known.living {
+			doubtful[contact] = known
 		}
 	}
 	e.mu.Unlock()
-	return slices.DeleteFunc(list, func(c Conversation) bool {
+	list = slices.DeleteFunc(list, func(c Conversation) bool {
 		doubt, doubted := doubtful[c.Contact]
-		return doubted && !e.showsAny(ctx, c.Contact, doubt)
-	}), ctx.Err()
+		return doubted && !e.settleDoubt(ctx, c.Contact, doubt)
+	})
+	e.compareListed(ctx, list)
+	return list, ctx.Err()
+}
+
+// Count is how many conversations Conversations lists: those that are shown, and
+// those that are hidden. leaveOut, a contact, is counted as neither.
+func (e *Engine) Count(ctx context.Context, leaveOut string) (shown, hidden int) {
+	e.mu.Lock()
+	count := e.countLocked()
+	_, doubted := count.doubtful[leaveOut]
+	if _, known := e.news.of[leaveOut]; known && !doubted {
+		if p := e.portrait(leaveOut); p.listed() {
+			count.take(p)
+		}
+	}
+	e.mu.Unlock()
+	for contact, doubt := range count.doubtful {
+		if contact == leaveOut || !e.settleDoubt(ctx, contact, doubt) {
+			count.take(doubt)
+		}
+	}
+	return count.shown, count.hidden
+}
+
+// tally counts what is listed, with the doubtful ones, which it names.
+type tally struct {
+	revision      uint64 // of all that changed, when it was counted
+	shown, hidden int
+	doubtful      map[string]*portrait
+}
+
+func (t *tally) add(p *portrait, n int) {
+	if p.Hidden {
+		t.hidden += n
+	} else {
+		t.shown += n
+	}
+}
+
+func (t *tally) take(p *portrait) { t.add(p, -1) }
+
+// countLocked counts what is listed, anew only when something changed. The caller
+// holds e.mu.
+func (e *Engine) countLocked() tally {
+	e.collect()
+	if e.news.tally.revision == e.news.revision && len(e.news.tally.doubtful) == 0 {
+		return e.news.tally
+	}
+	count := tally{revision: e.news.revision}
+	for contact := range e.news.of {
+		known := e.portrait(contact)
+		if !known.listed() {
+			continue
+		}
+		if count.add(known, 1); !known.living {
+			if count.doubtful == nil {
+				count.doubtful = make(map[string]*portrait)
+			}
+			count.doubtful[contact] = known
+		}
+	}
+	e.news.tally = count
+	return count
+}
+
+// settleDoubt tells whether a conversation in doubt shows a message. That it shows
+// none is kept in mind, for counting, until it changes.
+func (e *Engine) settleDoubt(ctx context.Context, contact string, doubt *portrait) bool {
+	if e.showsAny(ctx, contact, doubt.doubtful) {
+		return true
+	}
+	e.mu.Lock()
+	doubt.empty = true // who changes the conversation makes another portrait
+	e.mu.Unlock()
+	return false
 }
 
 // livesLocked tells whether a conversation surely has a message; if not, doubtful
@@ -77,6 +142,14 @@ func (e *Engine) isEmptied(contact string) bool {
 	return !living && len(doubtful) == 0
 }
 
+// isLiving tells whether a contact surely has a message at the provider.
+func (e *Engine) isLiving(contact string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	living, _ := e.catalogue.Conversations[contact].Living(0)
+	return living
+}
+
 // showsAny reads the journal and the given chunks, as far as they are here, to
 // find a message that is not deleted. Where something is not here there may be
 // one.
@@ -109,15 +182,7 @@ func (e *Engine) showsAny(ctx context.Context, contact string, chunks []int) boo
 	return false
 }
 
-// isHere tells whether the cache holds a state.
-func (e *Engine) isHere(contact string, identifier container.ChunkIdentifier, state *reconcile.State) bool {
-	if state.Inline() {
-		return e.o.Cache.Blobs().Has(e.headObject(state.Head))
-	}
-	return e.o.Cache.Blobs().Has(string(e.chunkKey(contact, identifier)) + "/" + state.Name)
-}
-
-// describe sums up a conversation. The caller holds e.mu.
+// describe sums up a conversation, but for what states share. The caller holds e.mu.
 func (e *Engine) describe(contact string) Conversation {
 	info := Conversation{Contact: contact, First: math.MaxInt64, Hidden: isHidden(e.hiddenLocked(contact))}
 	see := func(first, last int64) {
@@ -136,16 +201,14 @@ func (e *Engine) describe(contact string) Conversation {
 	if conversation := e.catalogue.Conversations[contact]; conversation != nil {
 		info.Chunks = len(conversation.Chunks)
 		for i := range conversation.Chunks {
-			chunk := &conversation.Chunks[i]
-			info.Messages += int(chunk.Shown())
-			for _, state := range chunk.States {
+			for _, state := range conversation.Chunks[i].States {
 				if state.Messages() > 0 {
+					info.Messages += int(state.Messages())
 					see(state.First, state.Last)
 				}
 			}
 		}
 	}
-	info.Messages = max(info.Messages, 0)
 	if info.First == math.MaxInt64 {
 		info.First = 0
 	}

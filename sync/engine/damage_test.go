@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -22,7 +23,7 @@ func isHead(name string) bool {
 }
 
 // objects lists what lies at a place, heads or states, sorted.
-func objects(t *testing.T, place providers.Store, heads bool) (names []string) {
+func objects(t testing.TB, place providers.Store, heads bool) (names []string) {
 	t.Helper()
 	for object, err := range place.List(context.Background(), "") {
 		if err != nil {
@@ -36,7 +37,7 @@ func objects(t *testing.T, place providers.Store, heads bool) (names []string) {
 	return names
 }
 
-func get(t *testing.T, place providers.Store, name string) []byte {
+func get(t testing.TB, place providers.Store, name string) []byte {
 	t.Helper()
 	data, err := place.Get(context.Background(), name)
 	if err != nil {
@@ -223,4 +224,107 @@ func TestWithheldHead(t *testing.T) {
 	if problems := one.Status().Problems; len(problems) > 0 {
 		t.Errorf("the head is whole, and still: %+v", problems)
 	}
+}
+
+// TestUnreadStateIsNotReplaced loses a state that one device alone has read. The other one holds a copy of a part of it, and
+// what it knows of is all there then; but of the rest it can't say so, and leaves the state named until a copy comes back.
+func TestUnreadStateIsNotReplaced(t *testing.T) {
+	place := memory.New(nil)
+	whole := func(o *engine.Options) { o.ChunkLimit, o.Inline = 200_000, 1 }
+	one, two := newDevice(t, place, whole), newDevice(t, place, whole)
+	items := many(71, 1, 60)
+	one.append(items[:20]...)
+	one.settle()
+	two.settle()
+	if got := two.read("friend0.eth", engine.Range{}); len(got) != 20 {
+		t.Fatalf("%d messages", len(got))
+	}
+	one.append(items[20:]...)
+	one.settle()
+	two.pass(engine.Work{})
+	lost := chunkObject(t, place)
+	if err := place.Delete(context.Background(), lost); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		two.pass(engine.Work{Scrub: true})
+	}
+	if problems := two.Status().Problems; !slices.ContainsFunc(problems, func(p engine.Problem) bool { return p.Kind == "missing" && p.Object == lost }) {
+		t.Errorf("the state is not missed any more: %+v", problems)
+	}
+	for range 2 {
+		one.pass(engine.Work{Scrub: true, Settle: true})
+		two.pass(engine.Work{Scrub: true, Settle: true})
+	}
+	for _, d := range []*device{one, two} {
+		same(t, "in the end", d.holds(), hashes(items))
+	}
+	one.wantClean()
+}
+
+// cutting is a place that keeps only the first half of the next puts, and does not promise otherwise.
+type cutting struct {
+	providers.Store
+	cuts int
+}
+
+func (c *cutting) Properties() providers.Properties {
+	p := c.Store.Properties()
+	p.Durable = false
+	return p
+}
+
+func (c *cutting) Put(ctx context.Context, name string, data []byte) error {
+	if c.cuts > 0 {
+		c.cuts--
+		data = data[:len(data)/2]
+	}
+	return c.Store.Put(ctx, name, data)
+}
+
+// TestMendCutShort loses a state at the place, and then the half of what is written to heal it: what is damaged there now may be
+// such a write, for this device and another one, and is no word against the place. A changed byte is.
+func TestMendCutShort(t *testing.T) {
+	place := &cutting{Store: memory.New(nil)}
+	one := newDevice(t, place, func(o *engine.Options) { o.ChunkLimit = 200_000 })
+	one.append(many(11, 1, 1500)...)
+	one.settle()
+	two := newDevice(t, place, func(o *engine.Options) { o.ChunkLimit = 200_000 })
+	two.pass(engine.Work{})
+	name := chunkObject(t, place)
+	whole := get(t, place, name)
+	if err := place.Delete(context.Background(), name); err != nil {
+		t.Fatal(err)
+	}
+	place.cuts = 1
+	if _, err := one.Pass(context.Background(), engine.Work{Scrub: true}); !errors.Is(err, providers.ErrTransient) {
+		t.Fatalf("the pass whose write was cut short: %v", err)
+	}
+	if there := get(t, place, name); len(there) >= len(whole) {
+		t.Fatalf("%d of %d bytes are there", len(there), len(whole))
+	}
+	if page := two.page("friend0.eth"); !page.Provisional || !two.hasProblem("damaged", name) {
+		t.Errorf("the other device reads: provisional %v, problems %+v", page.Provisional, two.Status().Problems)
+	}
+	one.pass(engine.Work{Scrub: true})
+	if !bytes.Equal(get(t, place, name), whole) {
+		t.Error("the state was not written again")
+	}
+	two.page("friend0.eth")
+	for _, d := range []*device{one, two} {
+		if status := d.Status(); status.Alarms.Raised["damaged"] > 0 || d.hasProblem("damaged", name) {
+			t.Errorf("alarms %v, problems %+v", status.Alarms.Raised, status.Problems)
+		}
+	}
+
+	whole[len(whole)/2] ^= 1
+	put(t, place, name, whole)
+	one.pass(engine.Work{Scrub: true})
+	if status := one.Status(); status.Alarms.Raised["damaged"] != 1 || status.Alarms.Healed["damaged"] != 1 {
+		t.Errorf("a changed byte: alarms %v", status.Alarms)
+	}
+}
+
+func (d *device) hasProblem(kind, object string) bool {
+	return slices.ContainsFunc(d.Status().Problems, func(p engine.Problem) bool { return p.Kind == kind && p.Object == object })
 }

@@ -111,16 +111,22 @@ func (e *Engine) reread(ctx context.Context, kind container.Kind, key container.
 	if err != nil {
 		return err
 	}
-	plain, err := e.o.Sealer.Open(nil, kind, key, sealed)
+	found, err := e.open(kind, key, sealed)
 	if err != nil {
+		if kept, ok := e.whole(kind, key, object, state); ok {
+			err = altered(kept, sealed, err)
+		}
 		return err
 	}
-	if !fits(kind, state, plain) {
+	if !fits(kind, state, found) {
 		return errSwapped
 	}
-	if kept, ok := e.whole(kind, key, object, state); ok && !bytes.Equal(kept, sealed) {
-		return errSwapped
+	if kept, ok := e.o.Cache.Blobs().Get(object); !ok || !bytes.Equal(kept, sealed) {
+		if _, ok := e.whole(kind, key, object, state); ok {
+			return errSwapped
+		}
 	}
+	e.compareList(kind, key, &state, found)
 	return nil
 }
 
@@ -131,8 +137,18 @@ func (e *Engine) whole(kind container.Kind, key container.Key, object string, st
 	if !ok {
 		return nil, false
 	}
-	plain, err := e.o.Sealer.Open(nil, kind, key, sealed)
-	return sealed, err == nil && fits(kind, state, plain)
+	found, err := e.open(kind, key, sealed)
+	return sealed, err == nil && fits(kind, state, found)
+}
+
+// sound returns the bytes that the cache holds of an object whose place in the
+// catalogue may be unknown, when they open as what their name says.
+func (e *Engine) sound(object string) ([]byte, bool) {
+	sealed, ok := e.o.Cache.Blobs().Get(object)
+	if !ok {
+		return nil, false
+	}
+	return sealed, e.opens(object, sealed) == nil
 }
 
 // mend writes an object again when the cache holds it whole.
@@ -200,18 +216,18 @@ func (e *Engine) resolveChunk(ctx context.Context, out *outgoing, contact string
 	return nil
 }
 
-// outlived tells whether what is there shows as many items as a gone state held,
-// in its time, whichever chunk they stand in, and misses none there that this
-// device ever saw. A state is removed only in favour of one that holds what it
-// held, and items move between chunks; so it was replaced then, and the head that
-// says so came to nobody's notice, or left the name out.
+// outlived tells whether what is there can be all that a gone state held, see fills,
+// whichever chunk it stands in, and misses nothing there that this device ever saw.
+// A state is removed only in favour of one that holds what it held, and items move
+// between chunks; so it was replaced then, and the head that says so came to
+// nobody's notice, or left the name out.
 func (e *Engine) outlived(ctx context.Context, out *outgoing, contact string, state reconcile.State, gone []reconcile.State) (bool, error) {
 	conversation := e.snapshot(contact)
 	if added := out.news.Conversations[contact]; added != nil {
 		united := reconcile.Catalogue{Conversations: map[string]*reconcile.Conversation{contact: conversation}}
 		united.Unite(&reconcile.Catalogue{Conversations: map[string]*reconcile.Conversation{contact: added}})
 	}
-	shown := make(map[container.MessageHash]bool)
+	shown := make(shownItems)
 	var bases []known
 	for _, chunk := range conversation.Chunks {
 		base, err := e.base(e.chunkKey(contact, chunk.Identifier))
@@ -231,17 +247,13 @@ func (e *Engine) outlived(ctx context.Context, out *outgoing, contact string, st
 			if err != nil {
 				return false, err
 			}
-			for _, item := range itemsOf(content) {
-				if item.timestamp >= state.First && item.timestamp <= state.Last {
-					shown[item.hash] = true
-				}
-			}
+			shown.add(content)
 		}
 	}
 	lost := slices.ContainsFunc(bases, func(item known) bool {
-		return item.flags&knownMissing == 0 && item.timestamp >= state.First && item.timestamp <= state.Last && !shown[item.hash]
+		return item.flags&knownMissing == 0 && item.timestamp >= state.First && item.timestamp <= state.Last && !shown.has(item.hash)
 	})
-	return !lost && int64(len(shown)) >= state.Items, nil
+	return !lost && shown.fills(&state), nil
 }
 
 // resolveList writes the list of a conversation anew when a state of it is

@@ -31,7 +31,7 @@ func (e *Engine) Hide(ctx context.Context, contact string, hidden bool) error {
 	counter := e.hiddenLocked(contact)
 	e.mu.Unlock()
 	if !known {
-		return fmt.Errorf("engine: hide: %w", ErrNoConversation)
+		return fmt.Errorf("engine: %w", ErrNoConversation)
 	}
 	if isHidden(counter) == hidden {
 		return nil
@@ -136,11 +136,11 @@ func (e *Engine) studyState(head *container.Head, contact string, identifier con
 	if ref.Length == 0 {
 		return e.doubt(prefixed(string(e.chunkKey(contact, identifier)), ref.Replaces))
 	}
-	plain, err := e.o.Sealer.OpenBody(nil, head.Body(ref))
+	content, err := e.openBody(head.Body(ref))
 	if err != nil {
 		return nil // whoever reads the state says so
 	}
-	chunk, err := container.DecodeChunk(plain)
+	chunk, err := content.asChunk()
 	if err != nil {
 		return nil // likewise
 	}

@@ -1,67 +1,30 @@
 package engine_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dm3sync/dm3sync/internal/container"
 	"github.com/dm3sync/dm3sync/internal/seal"
 	"github.com/dm3sync/dm3sync/providers"
 	"github.com/dm3sync/dm3sync/providers/memory"
 	"github.com/dm3sync/dm3sync/sync/engine"
+	"github.com/dm3sync/dm3sync/sync/enginetest"
 )
 
-// holding opens every object of a place and returns the names of those that
-// hold a text, be it in a state that travels inside a head.
-func holding(t *testing.T, place providers.Store, text string) (found []string) {
+// holding returns the names of the objects of a place that hold a text.
+func holding(t *testing.T, place providers.Store, text string) []string {
 	t.Helper()
 	sealer, err := seal.New(storageKey(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range slices.Concat(objects(t, place, true), objects(t, place, false)) {
-		key, _, _ := strings.Cut(name, "/")
-		opened := false
-		for _, kind := range []container.Kind{container.KindHead, container.KindRoot, container.KindConversation, container.KindChunk} {
-			plain, err := sealer.Open(nil, kind, container.Key(key), get(t, place, name))
-			if err != nil {
-				continue
-			}
-			opened = true
-			if bytes.Contains(plain, []byte(text)) || kind == container.KindHead && headHolds(t, sealer, plain, text) {
-				found = append(found, name)
-			}
-		}
-		if !opened {
-			t.Errorf("%s can't be opened", name)
-		}
-	}
-	return found
-}
-
-func headHolds(t *testing.T, sealer *seal.Sealer, plain []byte, text string) bool {
-	t.Helper()
-	head, err := container.DecodeHead(plain)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ref := range head.States() {
-		if ref.Length == 0 {
-			continue
-		}
-		body, err := sealer.OpenBody(nil, head.Body(ref))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if bytes.Contains(body, []byte(text)) {
-			return true
-		}
-	}
-	return false
+	return slices.Sorted(maps.Keys(enginetest.Holding(t, place, sealer, text)))
 }
 
 func (d *device) remove(items ...engine.Item) {
@@ -205,6 +168,36 @@ func TestDeletedConversation(t *testing.T) {
 	one.wantClean()
 }
 
+// TestWrittenToWhileEmptied: a device that does not know yet that a conversation was
+// emptied writes to it, while another one takes it from the root's list. The next scrub
+// lists it again, as other programs need it.
+func TestWrittenToWhileEmptied(t *testing.T) {
+	place := memory.New(nil)
+	spills := func(o *engine.Options) { o.Inline = 1 }
+	one, two := newDevice(t, place, spills), newDevice(t, place, spills)
+	items := many(54, 1, 20)
+	one.append(items...)
+	one.settle()
+	two.settle()
+	anew := message("friend0.eth", items[19].Envelope.Timestamp+1000, "are you there?")
+	two.append(anew)
+	one.remove(items...)
+	one.settle()
+	if listed, _ := roots(t, place); len(listed) > 0 {
+		t.Fatalf("the root still lists %v", listed)
+	}
+	two.pass(engine.Work{Flush: true})
+	for range 2 {
+		one.pass(engine.Work{Settle: true, Scrub: true})
+		two.pass(engine.Work{Settle: true, Scrub: true})
+	}
+	if listed, _ := roots(t, place); !slices.Equal(listed, []string{"friend0.eth"}) {
+		t.Errorf("the root lists %v", listed)
+	}
+	same(t, "one", one.holds(), hashes([]engine.Item{anew}))
+	one.wantClean()
+}
+
 // TestDeletedConversationOfManyChunks empties a conversation whose closed chunks
 // are compacted before any purge looks at them.
 func TestDeletedConversationOfManyChunks(t *testing.T) {
@@ -327,4 +320,41 @@ func TestHide(t *testing.T) {
 		t.Errorf("shown again, hidden are %v", got)
 	}
 	one.wantClean()
+}
+
+// TestTombstonesOutliveTheirState: the place loses the state with a tombstone, while the
+// message still lies there, and no copy of it is left. The base knows what was deleted,
+// and the tombstone is written anew.
+func TestTombstonesOutliveTheirState(t *testing.T) {
+	place := memory.New(nil)
+	one := newDevice(t, place, func(o *engine.Options) { o.Inline, o.DeleteGrace = 1, time.Hour })
+	items := many(55, 1, 40)
+	one.append(items...)
+	one.settle()
+	before := objects(t, place, false)
+	one.remove(items[7])
+	one.settle()
+	one.pass(engine.Work{Scrub: true})
+	for _, name := range sealedOf(t, place, container.KindChunk) {
+		if slices.Contains(before, name) {
+			continue
+		}
+		if err := errors.Join(one.cache.Blobs().Unpin(name), one.cache.Blobs().Remove(name), place.Delete(t.Context(), name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(sealedOf(t, place, container.KindChunk)) != 1 {
+		t.Fatal("the message and its tombstone were to lie in two objects")
+	}
+	one.reopen()
+	for range 4 {
+		one.pass(engine.Work{Settle: true, Scrub: true})
+	}
+	want := hashes(items)
+	delete(want, items[7].Envelope.Hash)
+	same(t, "one", one.holds(), want)
+	fresh := newDevice(t, place, nil)
+	fresh.settle()
+	same(t, "a fresh device", fresh.holds(), want)
+	fresh.wantClean()
 }

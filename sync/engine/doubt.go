@@ -27,7 +27,7 @@ func (e *Engine) doubt(objects []string) error {
 	if len(objects) == 0 {
 		return nil
 	}
-	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
+	return e.changeDoubts(objects, nil, func(tx *cache.Tx) error {
 		for _, object := range objects {
 			if err := e.putRecord(tx, "doubt", object, nil); err != nil {
 				return err
@@ -35,15 +35,6 @@ func (e *Engine) doubt(objects []string) error {
 		}
 		return nil
 	})
-}
-
-// doubtful lists the copies that others replaced and that nobody looked for yet.
-func (e *Engine) doubtful() (objects []string, err error) {
-	err = e.o.Cache.Records().Each("doubt", func(object string, _ []byte) error {
-		objects = append(objects, object)
-		return nil
-	})
-	return objects, err
 }
 
 // replacedBy lists the objects in use that a head calls replaced.
@@ -69,30 +60,79 @@ func (e *Engine) replacedBy(head *container.Head) (objects []string) {
 	return objects
 }
 
-// doubted returns what copies in doubt hold of a conversation, in objects and in
-// heads: until it was found elsewhere, a reader is shown it, too.
-func (e *Engine) doubted(contact string) (parts []*container.Chunk, err error) {
-	objects, err := e.doubtful()
-	if err != nil || len(objects) == 0 {
+// doubted returns what copies in doubt hold of a range of a conversation, in
+// objects and in heads: until it was found elsewhere, a reader is shown it, too.
+func (e *Engine) doubted(contact string, r Range) (parts []*container.Chunk, err error) {
+	objects, err := e.doubtfulIn(contact)
+	if err != nil {
 		return nil, err
 	}
-	keys := map[string]bool{string(e.headsKey): true}
-	if conversation := e.snapshot(contact); conversation != nil {
-		for _, chunk := range conversation.Chunks {
-			keys[string(e.chunkKey(contact, chunk.Identifier))] = true
-		}
-	}
 	for _, object := range objects {
-		if !keys[keyOf(object)] {
+		if !slices.ContainsFunc(e.reach(object), func(o outline) bool { return o.contact == contact && o.first < r.To && o.last >= r.From }) {
 			continue
 		}
-		for _, found := range e.copied(object) {
-			if found.chunk != nil && found.contact == contact {
+		for _, found := range e.copied(object, func(of string) bool { return of == contact }) {
+			if found.chunk != nil {
 				parts = append(parts, found.chunk)
 			}
 		}
 	}
 	return parts, nil
+}
+
+// outline is where the items of a copy stand, or of a part of it.
+type outline struct {
+	contact     string
+	identifier  container.ChunkIdentifier
+	first, last int64
+}
+
+// reach outlines the chunks of a copy in doubt, those included that are in use. The
+// copy is opened only for the first question: copies wait long and are asked about
+// in each pass.
+func (e *Engine) reach(object string) []outline {
+	e.mu.Lock()
+	outlines, known := e.reaches[object]
+	e.mu.Unlock()
+	if known {
+		return outlines
+	}
+	outlines = e.outline(object)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.doubts.known || e.doubts.objects[object] { // else somebody has settled it meanwhile
+		e.reaches[object] = outlines
+		e.placeDoubt(object, outlines)
+	}
+	return outlines
+}
+
+func (e *Engine) outline(object string) (outlines []outline) {
+	sealed, ok := e.o.Cache.Blobs().Get(object)
+	if !ok {
+		return nil
+	}
+	if !e.underHeads(object) {
+		key, _, _ := strings.Cut(object, "/")
+		if found, err := e.identify(container.Key(key), sealed); err == nil && found.chunk != nil {
+			outlines = append(outlines, outline{found.contact, *found.identifier, found.state.First, found.state.Last})
+		}
+		return outlines
+	}
+	head, err := e.openHead(sealed)
+	if err != nil {
+		return nil
+	}
+	for _, talk := range head.Talks {
+		for _, chunk := range talk.Chunks {
+			for _, ref := range chunk.States {
+				if ref.Length > 0 {
+					outlines = append(outlines, outline{talk.Contact, chunk.Identifier, ref.First, ref.Last})
+				}
+			}
+		}
+	}
+	return outlines
 }
 
 // settleDoubts looks for what doubted copies hold, writes again what is nowhere
@@ -107,17 +147,16 @@ func (e *Engine) settleDoubts(ctx context.Context, all bool) error {
 	thinned := e.thinned()
 	out, groupContext := e.newOutgoing(ctx)
 	var over []string
+	loaded := &loadedStates{} // many copies are of the same few chunks
 	for _, object := range objects {
-		copies := e.copied(object)
-		urgent := slices.ContainsFunc(copies, func(found identified) bool {
-			return found.chunk != nil && thinned[string(e.chunkKey(found.contact, *found.identifier))]
-		})
-		if !all && !urgent && !e.areHere(copies) {
+		outlines := e.reach(object)
+		urgent := slices.ContainsFunc(outlines, func(o outline) bool { return thinned[string(e.chunkKey(o.contact, o.identifier))] })
+		if !all && !urgent && !e.areHere(outlines) {
 			continue
 		}
 		waits := false
-		for _, found := range copies {
-			missing, err := e.unheld(ctx, found)
+		for _, found := range e.copied(object, func(string) bool { return true }) {
+			missing, err := e.unheld(ctx, found, loaded)
 			if unusable(err) {
 				waits = true
 				break
@@ -141,18 +180,17 @@ func (e *Engine) settleDoubts(ctx context.Context, all bool) error {
 
 // areHere tells whether the cache has all states in use that reach into the time
 // of some chunks.
-func (e *Engine) areHere(copies []identified) bool {
-	for _, found := range copies {
-		if found.chunk == nil {
-			continue // the catalogue knows
-		}
-		conversation := e.snapshot(found.contact)
+func (e *Engine) areHere(outlines []outline) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, o := range outlines {
+		conversation := e.catalogue.Conversations[o.contact]
 		if conversation == nil {
 			continue
 		}
 		for _, chunk := range conversation.Chunks {
-			for _, state := range chunk.States {
-				if state.First <= found.state.Last && state.Last >= found.state.First && !e.isHere(found.contact, chunk.Identifier, &state) {
+			for i := range chunk.States {
+				if state := &chunk.States[i]; state.First <= o.last && state.Last >= o.first && !e.isHere(o.contact, chunk.Identifier, state) {
 					return false
 				}
 			}
@@ -189,23 +227,27 @@ func (e *Engine) endDoubts(objects []string) error {
 	if err := e.dropForGood(drop); err != nil {
 		return err
 	}
-	return e.dropRecords("doubt", objects...)
+	err = e.changeDoubts(nil, objects, func(tx *cache.Tx) error { return deleteRecords(tx, "doubt", objects) })
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, object := range objects {
+		delete(e.reaches, object)
+	}
+	return err
 }
 
 // copied opens the states of a copy in the cache, of a state or of a head that
-// carries some, that are not in use any more. A damaged copy is no copy.
-func (e *Engine) copied(object string) (list []identified) {
+// carries some, that are not in use any more and that are of conversations asked
+// for. A damaged copy is no copy.
+func (e *Engine) copied(object string, of func(contact string) bool) (list []identified) {
 	sealed, ok := e.o.Cache.Blobs().Get(object)
 	if !ok {
 		return nil
 	}
 	if !e.underHeads(object) {
-		if _, _, _, used := e.inUse(object); used {
-			return nil
-		}
 		key, name, _ := strings.Cut(object, "/")
 		found, err := e.identify(container.Key(key), sealed)
-		if err != nil {
+		if err != nil || !of(found.contact) || e.uses(found.contact, found.identifier, name) {
 			return nil
 		}
 		found.state.Name = name
@@ -217,19 +259,22 @@ func (e *Engine) copied(object string) (list []identified) {
 	}
 	for i := range head.Talks {
 		talk := &head.Talks[i]
+		if !of(talk.Contact) {
+			continue
+		}
 		for j := range talk.Chunks {
 			key := e.chunkKey(talk.Contact, talk.Chunks[j].Identifier)
 			for k := range talk.Chunks[j].States {
 				ref := &talk.Chunks[j].States[k]
-				if _, _, _, used := e.inUse(string(key) + "/" + ref.Name); used || ref.Length == 0 {
+				if ref.Length == 0 || e.uses(talk.Contact, &talk.Chunks[j].Identifier, ref.Name) {
 					continue
 				}
-				plain, err := e.o.Sealer.OpenBody(nil, head.Body(ref))
+				content, err := e.openBody(head.Body(ref))
 				if err != nil {
 					continue
 				}
 				var found identified
-				if err := e.decodeAs(&found, container.KindChunk, key, plain); err == nil {
+				if err := e.decodeAs(&found, container.KindChunk, key, content); err == nil {
 					found.state.Name = ref.Name
 					list = append(list, found)
 				}
@@ -241,7 +286,7 @@ func (e *Engine) copied(object string) (list []identified) {
 
 // unheld returns what a state holds that is nowhere in states in use, nil when
 // all is.
-func (e *Engine) unheld(ctx context.Context, found identified) (*identified, error) {
+func (e *Engine) unheld(ctx context.Context, found identified, loaded *loadedStates) (*identified, error) {
 	if found.chunk == nil {
 		held, err := e.held(ctx, found)
 		if err != nil || held {
@@ -249,7 +294,7 @@ func (e *Engine) unheld(ctx context.Context, found identified) (*identified, err
 		}
 		return &found, nil
 	}
-	missing, err := e.missingIn(ctx, found)
+	missing, err := e.missingIn(ctx, found, loaded)
 	if err != nil {
 		return nil, fmt.Errorf("engine: look for what a replaced state held: %w", err)
 	}

@@ -25,23 +25,27 @@ type Engine struct {
 	o           Options
 	headsKey    container.Key
 	device      string
-	incarnation string
+	incarnation string          // written with mu held and the turn taken, but for Open
 	own         map[string]bool // incarnations of this device; guarded by mu
 	kept        bool            // the present one is noted
+	twin        bool            // a copy of this run writes under the present one; guarded by mu
 	flight      singleflight.Group
 	turn        chan struct{} // held by the one who runs a pass
 	background  sync.WaitGroup
 	ahead       sync.Mutex // held by the one fetch of neighbours
 	stop        context.CancelFunc
 	stopped     context.Context
+	opened      opened
+	keys        keys
 
 	// Fields that only the holder of turn uses.
-	sequence int64
+	sequence int64           // written with mu held, too
 	flushes  int             // since the last look at the heads
 	passes   int64           // looks at the heads so far; written with mu held, too
 	touched  map[string]bool // contacts whose chunks this device wrote lately
+	short    map[string]bool // contacts whose list, or "" for the root, lacks what heads name
 	others   map[string]int64
-	void     []container.Cover // sequence numbers whose put was not confirmed
+	void     []container.Cover // sequence numbers whose put was not confirmed; written with mu held, too
 	gaps     map[string]*gap   // heads that were written and that no live head stands for; nil before the first look
 	empty    int               // looks in a row that showed nothing of a known account
 	scratch  []byte            // plaintext of the chunk that is being written
@@ -51,6 +55,8 @@ type Engine struct {
 	removals []removal         // put off to a later pass
 	leftover bool              // the last run ended so
 	dirty    bool              // objects may lie at the provider that no head names
+	unnamed  bool              // there are more of them than the next head names
+	bounds   bounds            // of what is done at once
 
 	purgeSince map[container.Key]time.Time // chunks with deleted messages, by when that was seen first
 	purged     map[string]int64            // replacements that left out deleted messages, by look
@@ -59,6 +65,7 @@ type Engine struct {
 	mu        sync.Mutex // guards all below; held briefly, never during I/O
 	catalogue reconcile.Catalogue
 	heads     map[string]*liveHead
+	news      news // which conversations changed, and what they look like
 	pending   map[string][]entry
 	taken     map[string][]entry // what the running push works on
 	count     int                // entries in pending and owed
@@ -71,13 +78,16 @@ type Engine struct {
 	gone      map[string]int64 // names of replaced states, by the look that saw it
 	since     map[string]int64 // the same names, by the look that saw them first
 	stale     bool             // another device's head names one of those
-	gapped    bool             // another device wrote a head that is not here
+	unread    []string         // live heads of the run before whose bodies the cache lost
 	behind    bool             // the cache may be older than what was shown before; until the first look
 	loose     []string         // objects of this device that no head names yet
 	strayed   []string         // contacts that a pull found out of shape
-	purges    map[string]bool  // contacts with bytes of deleted messages at the provider
-	lessons   []lesson         // tombstones that other devices' heads carry
-	listings  int64            // listings of heads begun so far
+	gapless   *bool            // findGaps finds nothing; nil: not known
+	doubts    doubts
+	reaches   map[string][]outline // of copies in doubt
+	purges    map[string]bool      // contacts with bytes of deleted messages at the provider
+	lessons   []lesson             // tombstones that other devices' heads carry
+	listings  int64                // listings of heads begun so far
 	status    Status
 
 	problems   map[string]Problem // by problemKey
@@ -85,7 +95,7 @@ type Engine struct {
 	alarms     Alarms
 	unsaved    map[string]bool // problems that changed since they were saved
 	suspicions map[string]suspicion
-	saving     sync.Mutex // held while problems are saved, never with mu held before
+	saving     chan struct{} // holds one while problems are saved: a lock over I/O, never taken with mu held
 	changed    chan struct{}
 }
 
@@ -95,11 +105,11 @@ type Engine struct {
 func Open(ctx context.Context, o Options) (*Engine, error) {
 	o.setDefaults()
 	e := &Engine{
-		o: o, headsKey: container.HeadsKey(o.Root), turn: make(chan struct{}, 1),
-		touched: make(map[string]bool), others: make(map[string]int64), dangling: make(map[string]int64), uncut: make(map[string]bool), suspects: make(map[string]int64),
+		o: o, headsKey: container.HeadsKey(o.Root), turn: make(chan struct{}, 1), saving: make(chan struct{}, 1),
+		touched: make(map[string]bool), short: make(map[string]bool), others: make(map[string]int64), dangling: make(map[string]int64), uncut: make(map[string]bool), suspects: make(map[string]int64),
 		heads: make(map[string]*liveHead), pending: make(map[string][]entry),
-		purges: make(map[string]bool), purgeSince: make(map[container.Key]time.Time), purged: make(map[string]int64), lighter: make(map[string]bool),
-		problems: make(map[string]Problem), unsaved: make(map[string]bool), suspicions: make(map[string]suspicion),
+		reaches: make(map[string][]outline), purges: make(map[string]bool), purgeSince: make(map[container.Key]time.Time), purged: make(map[string]int64), lighter: make(map[string]bool),
+		bounds: widest(), problems: make(map[string]Problem), unsaved: make(map[string]bool), suspicions: make(map[string]suspicion),
 		gone: make(map[string]int64), since: make(map[string]int64), changed: make(chan struct{}),
 	}
 	e.stopped, e.stop = context.WithCancel(context.WithoutCancel(ctx))
@@ -270,14 +280,16 @@ func (e *Engine) record(bucket, key string) ([]byte, bool, error) {
 
 // dropRecords takes values out of a bucket, all in one transaction.
 func (e *Engine) dropRecords(bucket string, keys ...string) error {
-	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
-		for _, key := range keys {
-			if err := tx.Delete(bucket, key); err != nil {
-				return err
-			}
+	return e.o.Cache.Records().Update(func(tx *cache.Tx) error { return deleteRecords(tx, bucket, keys) })
+}
+
+func deleteRecords(tx *cache.Tx, bucket string, keys []string) error {
+	for _, key := range keys {
+		if err := tx.Delete(bucket, key); err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 func (e *Engine) putRecord(tx *cache.Tx, bucket, key string, plain []byte) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,6 +75,11 @@ func TestTwoWritersAtOnce(t *testing.T) {
 	}
 	same(t, "one", one.holds(), hashes(items))
 	same(t, "two", two.holds(), hashes(items))
+	for _, d := range []*device{one, two} {
+		if s := d.Status(); s.Devices != 2 || s.Heads < 1 {
+			t.Errorf("%d devices by %d heads", s.Devices, s.Heads)
+		}
+	}
 	counts := store.Counts()
 	raw := int64(0)
 	for i := range items {
@@ -159,6 +165,49 @@ func TestNeighboursAreFetchedAhead(t *testing.T) {
 	}
 	if last-first < 150 { // a chunk holds about 60 of these messages
 		t.Errorf("only messages %d to %d were there", first, last)
+	}
+}
+
+// Whoever scrolls back finds the next piece here, all the way.
+func TestScrollingIsFetchedAhead(t *testing.T) {
+	store := providers.Count(memory.New(nil))
+	one := newDevice(t, store, inPieces)
+	items := many(8, 1, 800)
+	one.append(items...)
+	one.settle()
+	two := newDevice(t, store, func(o *engine.Options) { inPieces(o); o.Neighbours = 1 })
+	two.pass(engine.Work{})
+	var before *engine.Position
+	read := 0
+	piece := func() engine.Page {
+		t.Helper()
+		page, err := two.Read(t.Context(), "friend0.eth", engine.Window{Before: before, Last: 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return page
+	}
+	for slice := 0; ; slice++ {
+		page := piece()
+		if read += len(page.Messages); len(page.Messages) < 20 {
+			break
+		}
+		if slice > 0 && page.Fetched > 0 {
+			t.Errorf("slice %d had to wait for %d objects", slice, page.Fetched)
+		}
+		at := engine.PositionOf(&page.Messages[0])
+		ahead := func() bool {
+			line := two.line()
+			i := slices.IndexFunc(line, func(s engine.Stretch) bool { return s.To == 0 || at.Timestamp < s.To })
+			return i == 0 || line[i-1].Cached
+		}
+		for !ahead() { // a fetch that still runs holds up the next one; each look asks for it again
+			piece()
+		}
+		before = &at
+	}
+	if read != len(items) {
+		t.Errorf("read %d messages", read)
 	}
 }
 

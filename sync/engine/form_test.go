@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/dm3sync/dm3sync/internal/container"
@@ -106,4 +107,45 @@ func TestScrubAdopts(t *testing.T) {
 			finder.wantClean()
 		})
 	}
+}
+
+// TestAdoptedStateProvesNothing: an object that no head names calls a state in use
+// replaced and lacks a message of it, as one may that a device wrote while the place
+// withheld that state, and then crashed. Whoever adopts it reads what it removes.
+func TestAdoptedStateProvesNothing(t *testing.T) {
+	place := memory.New(nil)
+	inObjects := func(o *engine.Options) { o.Inline = 1 }
+	one := newDevice(t, place, inObjects)
+	items := many(61, 1, 60)
+	one.append(items...)
+	one.settle()
+	states := sealedOf(t, place, container.KindChunk)
+	if len(states) != 1 {
+		t.Fatalf("%d states", len(states))
+	}
+	key, name, _ := strings.Cut(states[0], "/")
+	sealer := sealerOf(t)
+	plain, err := sealer.Open(nil, container.KindChunk, container.Key(key), get(t, place, states[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunk, err := container.DecodeChunk(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunk.Messages, chunk.Replaces = chunk.Messages[:20], []string{name}
+	sealed, err := sealer.Seal(nil, container.KindChunk, container.Key(key), chunk.AppendJSON(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, place, key+"/"+strings.Repeat("a", 24), sealed)
+	one.close()
+	two := newDevice(t, place, inObjects)
+	for range 3 {
+		two.pass(engine.Work{Settle: true, Scrub: true})
+	}
+	fresh := newDevice(t, place, inObjects)
+	fresh.settle()
+	same(t, "a fresh device", fresh.holds(), hashes(items))
+	fresh.wantClean()
 }

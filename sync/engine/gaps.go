@@ -39,7 +39,6 @@ func (e *Engine) watchGaps(ctx context.Context, listing int64, unread bool) erro
 			e.leftover = true
 		}
 	}
-	e.gapped = len(e.gaps) > 0
 	e.closeGaps()
 	unread = unread || e.newerHead()
 	e.mu.Unlock()
@@ -51,7 +50,18 @@ func (e *Engine) watchGaps(ctx context.Context, listing int64, unread bool) erro
 	return nil
 }
 
-// findGaps names the gaps, sorted. The caller holds e.mu.
+// hasGaps tells whether findGaps finds any. Each page read asks for that, so the
+// answer is kept for as long as what it rests on. The caller holds e.mu.
+func (e *Engine) hasGaps() bool {
+	if e.gapless == nil {
+		gapless := len(e.findGaps()) == 0
+		e.gapless = &gapless
+	}
+	return !*e.gapless
+}
+
+// findGaps names the gaps, sorted. Whatever changes what it reads sets e.gapless
+// to nil: live heads and unread ones, e.void, e.incarnation. The caller holds e.mu.
 func (e *Engine) findGaps() []string {
 	covers, known, void := e.said()
 	explained := container.JoinCovers(covers, void)
@@ -80,9 +90,15 @@ func (e *Engine) findGaps() []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// said unites what all live heads say of sequence numbers. The caller holds e.mu.
+// said unites what all live heads say of sequence numbers, and what this device
+// read before it lost the bodies. The caller holds e.mu.
 func (e *Engine) said() (covers, known, void []container.Cover) {
 	void = e.void
+	for _, name := range e.unread {
+		if incarnation, sequence, ok := container.ParseHeadName(name); ok {
+			known = append(known, container.Cover{Incarnation: incarnation, From: sequence, To: sequence})
+		}
+	}
 	for _, live := range e.heads {
 		covers = append(covers, live.covers...)
 		known = append(known, live.known...)
@@ -114,7 +130,8 @@ func (e *Engine) confirmed(name string) bool {
 // closeGaps takes back what was said of heads that are explained since. The
 // caller holds e.mu.
 func (e *Engine) closeGaps() {
-	for _, p := range slices.Collect(maps.Values(e.problems)) {
+	for _, key := range slices.Sorted(maps.Keys(e.problems)) {
+		p := e.problems[key]
 		name, ok := strings.CutPrefix(p.Object, string(e.headsKey)+"/")
 		if !ok || p.Kind != "withheld" || e.heads[name] != nil || e.gaps[name] != nil {
 			continue
@@ -169,7 +186,7 @@ func (e *Engine) lookForGap(ctx context.Context, name string, listing int64, unr
 	e.mu.Unlock()
 	if proven {
 		e.problem(Problem{Kind: "withheld", Alarm: !e.o.Store.Properties().Carried, Object: object,
-			Detail: "another device wrote this head, and the provider shows neither it nor one that stands for it; this device never saw it"})
+			Detail: "another device wrote this head, and the place shows neither it nor one that stands for it; this device never saw it"})
 	}
 	return nil
 }

@@ -14,7 +14,6 @@ import (
 // and a device that finds a leftover object adopts it. So a device remembers for
 // a while what it saw replaced, passes over it wherever it stands, removes what
 // is left of it, and absorbs the head that names it.
-
 //
 // That is for devices that were held up between their look and their head. So that
 // it stays rare, a device that is not alone absorbs and rewrites only right after

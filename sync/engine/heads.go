@@ -37,7 +37,7 @@ func (h *liveHead) stands(incarnation string, sequence int64) bool {
 
 // errNotShown is a read-back that did not find what was just acknowledged. The
 // next pass goes on: another device may have absorbed a head already.
-var errNotShown = fmt.Errorf("the provider acknowledged an object and does not show it whole: %w", providers.ErrTransient)
+var errNotShown = fmt.Errorf("the place acknowledged an object and does not show it whole: %w", providers.ErrTransient)
 
 func (e *Engine) headObject(name string) string { return string(e.headsKey) + "/" + name }
 
@@ -53,12 +53,13 @@ func (e *Engine) openHeads() error {
 	}
 	for _, name := range names {
 		if sealed, ok := e.o.Cache.Blobs().Get(e.headObject(name)); ok {
-			if head, err := e.openHead(sealed); err == nil {
+			if head, err := e.openNamed(name, sealed); err == nil {
 				e.adopt(name, int64(len(sealed)), head)
 				continue
 			}
 		}
 		e.behind = true
+		e.unread, e.gapless = append(e.unread, name), nil
 	}
 	e.markShapeless()
 	return e.o.Cache.Records().Each("device", func(name string, _ []byte) error {
@@ -78,12 +79,13 @@ func (e *Engine) meet(device string) error {
 	return e.o.Cache.Records().Update(func(tx *cache.Tx) error { return e.putRecord(tx, "device", device, nil) })
 }
 
+// openHead opens a head, which is not to be changed.
 func (e *Engine) openHead(sealed []byte) (*container.Head, error) {
-	plain, err := e.o.Sealer.Open(nil, container.KindHead, e.headsKey, sealed)
+	found, err := e.open(container.KindHead, e.headsKey, sealed)
 	if err != nil {
 		return nil, err
 	}
-	return container.DecodeHead(plain)
+	return found.asHead()
 }
 
 // openNamed opens a head, which must be the one of that name: with errForeignHead
@@ -104,6 +106,7 @@ func (e *Engine) adopt(name string, size int64, head *container.Head) {
 }
 
 func (e *Engine) adoptLocked(name string, size int64, head *container.Head) {
+	e.gapless = nil
 	e.heads[name] = &liveHead{size: size, device: head.Device, covers: head.Covers, known: head.Known, void: head.Void, absorbed: head.Absorbed}
 	e.addHead(&e.catalogue, name, head)
 }
@@ -126,6 +129,7 @@ func (e *Engine) dropHeads(names []string) error {
 		return nil
 	}
 	e.mu.Lock()
+	e.gapless = nil
 	for _, name := range names {
 		delete(e.heads, name)
 	}
@@ -137,7 +141,7 @@ func (e *Engine) dropHeads(names []string) error {
 			return err
 		}
 	}
-	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
+	return e.changeDoubts(prefixed(string(e.headsKey), names), nil, func(tx *cache.Tx) error {
 		for _, name := range names {
 			if err := errors.Join(tx.Delete("head", name), e.putRecord(tx, "doubt", e.headObject(name), nil)); err != nil {
 				return err
@@ -147,10 +151,11 @@ func (e *Engine) dropHeads(names []string) error {
 	})
 }
 
-// loadHead reads a live head from the cache, else from the provider.
+// loadHead reads a live head from the cache, else from the provider. Other bytes
+// than its own are named there, and never taken for it: what it says would go with it.
 func (e *Engine) loadHead(ctx context.Context, name string) (*container.Head, error) {
 	if sealed, ok := e.o.Cache.Blobs().Get(e.headObject(name)); ok {
-		if head, err := e.openHead(sealed); err == nil {
+		if head, err := e.openNamed(name, sealed); err == nil {
 			return head, nil
 		}
 	}
@@ -158,8 +163,9 @@ func (e *Engine) loadHead(ctx context.Context, name string) (*container.Head, er
 	if err != nil {
 		return nil, fmt.Errorf("engine: read head %s: %w", name, err)
 	}
-	head, err := e.openHead(sealed)
+	head, err := e.openNamed(name, sealed)
 	if err != nil {
+		e.misread(name, err)
 		return nil, fmt.Errorf("engine: open head %s: %w", name, err)
 	}
 	return head, e.keepHead(name, sealed)
@@ -170,6 +176,7 @@ func (e *Engine) loadHead(ctx context.Context, name string) (*container.Head, er
 // many, or those in force. What news says is in the catalogue afterwards. It
 // returns the head's name.
 func (e *Engine) writeHead(ctx context.Context, news *reconcile.Catalogue, bodies map[string][]byte, force bool) (string, error) {
+	e.leaveTwin()
 	absorbed := e.pickAbsorbed(force)
 	head := &container.Head{Device: e.device, Incarnation: e.incarnation, Sequence: e.sequence, Absorbed: absorbed, Limit: e.limit()}
 	name := container.HeadName(head.Incarnation, head.Sequence)
@@ -227,17 +234,26 @@ func (e *Engine) putHead(ctx context.Context, head *container.Head) (sealed []by
 	if err := e.keepIncarnation(); err != nil {
 		return nil, err
 	}
+	e.mu.Lock()
 	e.sequence++
+	e.mu.Unlock()
 	defer func() {
 		if err != nil {
 			number := container.Cover{Incarnation: head.Incarnation, From: head.Sequence, To: head.Sequence}
-			e.void = container.JoinCovers(e.void, []container.Cover{number})
+			e.callVoid(number)
 		}
 	}()
 	if sealed, err = e.o.Sealer.Seal(nil, container.KindHead, e.headsKey, head.Append(nil)); err != nil {
 		return nil, fmt.Errorf("engine: seal head: %w", err)
 	}
 	return sealed, e.putNew(ctx, e.headObject(container.HeadName(head.Incarnation, head.Sequence)), sealed, len(head.Absorbed) > 0)
+}
+
+// callVoid notes that the absence of a head means nothing.
+func (e *Engine) callVoid(number container.Cover) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.void, e.gapless = container.JoinCovers(e.void, []container.Cover{number}), nil
 }
 
 // standsForAll tells whether these are all live heads.

@@ -39,7 +39,7 @@ func wantPresent(t *testing.T, d *device, kind string) engine.Problem {
 	return engine.Problem{}
 }
 
-func sealerOf(t *testing.T) *seal.Sealer {
+func sealerOf(t testing.TB) *seal.Sealer {
 	t.Helper()
 	sealer, err := seal.New(storageKey(), nil)
 	if err != nil {
@@ -49,7 +49,7 @@ func sealerOf(t *testing.T) *seal.Sealer {
 }
 
 // sealedOf lists the objects of one kind of state.
-func sealedOf(t *testing.T, place providers.Store, kind container.Kind) (names []string) {
+func sealedOf(t testing.TB, place providers.Store, kind container.Kind) (names []string) {
 	t.Helper()
 	sealer := sealerOf(t)
 	for _, name := range objects(t, place, false) {

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/dm3sync/dm3sync/internal/container"
 	"github.com/dm3sync/dm3sync/internal/seal"
 	"github.com/dm3sync/dm3sync/providers"
@@ -17,25 +15,30 @@ import (
 
 var (
 	errSwapped = errors.New("the state belongs to another container")
-	errGone    = errors.New("the state is gone from the provider and from the cache")
+	errGone    = errors.New("the state is gone from the place and from the cache")
 )
 
-// plainState returns the plaintext of a state: from the head that carries it,
+// plainState returns what a state holds: from the head that carries it,
 // from the cache, or from the provider. fetched tells that the provider was
-// asked. Several readers of one object share one fetch.
-func (e *Engine) plainState(ctx context.Context, kind container.Kind, key container.Key, state reconcile.State) (plain []byte, fetched bool, err error) {
+// asked. Several readers of one object share one fetch. An object of its own is
+// taken when it has the length that the head says and fits finds it fit; nil is
+// no further question.
+func (e *Engine) plainState(ctx context.Context, kind container.Kind, key container.Key, state reconcile.State, fits func(found *content) bool) (found *content, fetched bool, err error) {
 	if state.Inline() {
-		plain, err = e.inlineState(ctx, state)
-		return plain, false, err
+		found, err = e.inlineState(ctx, state)
+		return found, false, err
+	}
+	fit := func(found *content) bool {
+		return int64(len(found.plain)) == state.Size && (fits == nil || fits(found))
 	}
 	object := string(key) + "/" + state.Name
 	if sealed, ok := e.o.Cache.Blobs().Get(object); ok {
-		if plain, err := e.o.Sealer.Open(nil, kind, key, sealed); err == nil && fits(kind, state, plain) {
-			return plain, false, nil
+		if found, err := e.open(kind, key, sealed); err == nil && fit(found) {
+			return found, false, nil
 		}
 	}
-	plain, err = e.fetch(ctx, kind, key, object)
-	if err == nil && !fits(kind, state, plain) {
+	found, err = e.fetch(ctx, kind, key, object)
+	if err == nil && !fit(found) {
 		// The seal binds the container, not the name within it.
 		e.accuse(object, "", errSwapped)
 		return nil, true, fmt.Errorf("engine: open %s: %w", object, errSwapped)
@@ -43,20 +46,22 @@ func (e *Engine) plainState(ctx context.Context, kind container.Kind, key contai
 	if err == nil {
 		e.readable(object)
 	}
-	return plain, true, err
+	return found, true, err
 }
 
-// fits tells whether a plaintext can be that of a state: its length, and of a
-// chunk the items and their span, are what the head says. Two states that agree
-// in all that are told apart only by a device that holds a copy.
-func fits(kind container.Kind, state reconcile.State, plain []byte) bool {
-	if int64(len(plain)) != state.Size || kind != container.KindChunk {
-		return int64(len(plain)) == state.Size
+// fits tells whether a content can be that of a state.
+func fits(kind container.Kind, state reconcile.State, found *content) bool {
+	if int64(len(found.plain)) != state.Size || kind != container.KindChunk {
+		return int64(len(found.plain)) == state.Size
 	}
-	chunk, err := container.DecodeChunk(plain)
-	if err != nil {
-		return true // told apart when it is decoded
-	}
+	chunk, err := found.decoded()
+	return err != nil || describes(state, chunk) // told when it is decoded for use
+}
+
+// describes tells whether a chunk holds as many items as a state says, over the same
+// span. Two states that agree in all that are told apart only by a device that
+// holds a copy.
+func describes(state reconcile.State, chunk *container.Chunk) bool {
 	first, last := span(chunk)
 	return int64(len(chunk.Messages)+len(chunk.Tombstones)) == state.Items && first == state.First && last == state.Last
 }
@@ -64,7 +69,7 @@ func fits(kind container.Kind, state reconcile.State, plain []byte) bool {
 // fetch reads an object and keeps its sealed bytes in the cache. The fetch is
 // not bound to one caller's context, since others may share it; it ends with
 // the engine.
-func (e *Engine) fetch(ctx context.Context, kind container.Kind, key container.Key, object string) ([]byte, error) {
+func (e *Engine) fetch(ctx context.Context, kind container.Kind, key container.Key, object string) (*content, error) {
 	done := e.flight.DoChan(object, func() (any, error) {
 		if !e.begin() {
 			return nil, ErrClosed
@@ -77,37 +82,37 @@ func (e *Engine) fetch(ctx context.Context, kind container.Kind, key container.K
 		if err != nil {
 			return nil, fmt.Errorf("engine: fetch %s: %w", object, err)
 		}
-		plain, err := e.o.Sealer.Open(nil, kind, key, sealed)
+		found, err := e.open(kind, key, sealed)
 		if err != nil {
 			e.accuse(object, "", err)
 			return nil, fmt.Errorf("engine: open %s: %w", object, err)
 		}
-		return plain, e.o.Cache.Blobs().Put(object, sealed, false)
+		return found, e.o.Cache.Blobs().Put(object, sealed, false)
 	})
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case result := <-done:
-		plain, _ := result.Val.([]byte)
-		return plain, result.Err
+		found, _ := result.Val.(*content)
+		return found, result.Err
 	}
 }
 
-func (e *Engine) inlineState(ctx context.Context, state reconcile.State) ([]byte, error) {
+func (e *Engine) inlineState(ctx context.Context, state reconcile.State) (*content, error) {
 	body, err := e.inlineBody(ctx, state)
 	if err != nil {
 		return nil, err
 	}
-	return e.o.Sealer.OpenBody(nil, body)
+	return e.openBody(body)
 }
 
 // inlineFresh reads an inline state from the provider, past the cache.
-func (e *Engine) inlineFresh(ctx context.Context, state reconcile.State) ([]byte, error) {
+func (e *Engine) inlineFresh(ctx context.Context, state reconcile.State) (*content, error) {
 	sealed, err := e.o.Store.Get(ctx, e.headObject(state.Head))
 	if err != nil {
 		return nil, fmt.Errorf("engine: read head %s: %w", state.Head, err)
 	}
-	head, err := e.openHead(sealed)
+	head, err := e.openNamed(state.Head, sealed)
 	if err != nil {
 		return nil, fmt.Errorf("engine: open head %s: %w", state.Head, err)
 	}
@@ -115,24 +120,36 @@ func (e *Engine) inlineFresh(ctx context.Context, state reconcile.State) ([]byte
 	if !ok {
 		return nil, fmt.Errorf("engine: state %s is not in its head: %w", state.Name, errGone)
 	}
-	return e.o.Sealer.OpenBody(nil, body)
+	return e.openBody(body)
 }
 
 // inlineBodies returns the bodies that a head carries, by state. The few that
 // were read last are kept, since many small states travel in one head.
 func (e *Engine) inlineBodies(ctx context.Context, name string) (map[string][]byte, error) {
-	e.mu.Lock()
-	for _, kept := range e.recent {
-		if kept.name == name {
-			e.mu.Unlock()
-			return kept.bodies, nil
-		}
+	if bodies, kept := e.recentBodies(name); kept {
+		return bodies, nil
 	}
-	e.mu.Unlock()
 	head, err := e.loadHead(ctx, name)
 	if err != nil {
 		return nil, err
 	}
+	return e.keepBodies(name, head), nil
+}
+
+// recentBodies are the bodies of a head, when it is one of those read last.
+func (e *Engine) recentBodies(name string) (bodies map[string][]byte, kept bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, read := range e.recent {
+		if read.name == name {
+			return read.bodies, true
+		}
+	}
+	return nil, false
+}
+
+// keepBodies keeps the bodies of a head that was read, and returns them.
+func (e *Engine) keepBodies(name string, head *container.Head) map[string][]byte {
 	read := recentHead{name: name, size: len(head.Bodies), bodies: bodiesOf(head)}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -144,7 +161,7 @@ func (e *Engine) inlineBodies(ctx context.Context, name string) (map[string][]by
 			break
 		}
 	}
-	return read.bodies, nil
+	return read.bodies
 }
 
 // bodiesOf copies the bodies out of a head, which lets go of its directory.
@@ -171,12 +188,13 @@ type recentHead struct {
 // chunkState loads one state of a chunk and checks that it is of that chunk.
 func (e *Engine) chunkState(ctx context.Context, contact string, identifier container.ChunkIdentifier, state reconcile.State) (chunk *container.Chunk, fetched bool, err error) {
 	key := e.chunkKey(contact, identifier)
-	plain, fetched, err := e.plainState(ctx, container.KindChunk, key, state)
+	found, fetched, err := e.plainState(ctx, container.KindChunk, key, state, func(found *content) bool {
+		return fits(container.KindChunk, state, found)
+	})
 	if err != nil {
 		return nil, fetched, err
 	}
-	chunk, err = container.DecodeChunk(plain)
-	if err != nil {
+	if chunk, err = found.asChunk(); err != nil {
 		return nil, fetched, fmt.Errorf("engine: decode %s/%s: %w", key, state.Name, err)
 	}
 	if chunk.Contact != "" && (chunk.Contact != contact || chunk.Identifier != identifier) {
@@ -198,15 +216,10 @@ type wanted struct {
 func (e *Engine) loadChunks(ctx context.Context, contact string, states []wanted) (chunks []*container.Chunk, fetched int, err error) {
 	chunks = make([]*container.Chunk, len(states))
 	came := make([]bool, len(states))
-	group, groupContext := errgroup.WithContext(ctx)
-	group.SetLimit(e.parallel())
-	for i, want := range states {
-		group.Go(func() (err error) {
-			chunks[i], came[i], err = e.chunkState(groupContext, contact, want.identifier, want.state)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
+	if err := e.abreast(ctx, len(states), func(ctx context.Context, i int) (err error) {
+		chunks[i], came[i], err = e.chunkState(ctx, contact, states[i].identifier, states[i].state)
+		return err
+	}); err != nil {
 		return nil, 0, err
 	}
 	bases := make(map[container.Key][]known)
@@ -240,5 +253,5 @@ func absent(err error) bool { return isAny(err, providers.ErrNotFound, errGone) 
 // place that can't be reached. The rest of the work goes on without it.
 func unusable(err error) bool {
 	return absent(err) || isAny(err, errSwapped, seal.ErrDamaged, seal.ErrOtherKey, seal.ErrNewerVersion, seal.ErrTooLarge,
-		seal.ErrFormNotAllowed, container.ErrSyntax, container.ErrField, container.ErrKind, container.ErrHash)
+		seal.ErrFormNotAllowed, container.ErrSyntax, container.ErrField, container.ErrKind, container.ErrHash, container.ErrHead)
 }

@@ -157,11 +157,45 @@ func (e *Engine) copyOut(ctx context.Context, out *outgoing, conversation *recon
 		chunk.Tombstones = slices.DeleteFunc(chunk.Tombstones, func(tombstone container.Tombstone) bool {
 			return contains(shown, knownRemoval(tombstone))
 		})
-		if err := e.stageCopies(ctx, out, chunk); err != nil {
+		held, err := e.heldHere(ctx, chunk)
+		if err != nil {
+			return err
+		}
+		missing := lacking(held, chunk)
+		missing.Contact, missing.Identifier = chunk.Contact, chunk.Identifier
+		if err := e.stageCopies(ctx, out, missing); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// heldHere unites the states of a chunk that reach into the time of some items, as
+// far as the cache has them. The base does not know what this device copied there
+// itself; and where the source can't be read whole, so that it keeps its strays, the
+// same copies would be written in every pass.
+func (e *Engine) heldHere(ctx context.Context, items *container.Chunk) (*container.Chunk, error) {
+	held := &container.Chunk{}
+	chunk := e.snapshot(items.Contact).Chunk(items.Identifier)
+	if chunk == nil || len(items.Messages)+len(items.Tombstones) == 0 {
+		return held, nil
+	}
+	first, last := span(items)
+	var parts []*container.Chunk
+	for _, state := range chunk.States {
+		if state.Last < first || state.First > last || !e.isHere(items.Contact, items.Identifier, &state) {
+			continue
+		}
+		part, _, err := e.chunkState(ctx, items.Contact, items.Identifier, state)
+		if unusable(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part)
+	}
+	return container.UnionChunk(parts...), nil
 }
 
 // pendingMessages lists the messages of a chunk as if they were to be pushed.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dm3sync/dm3sync/cache"
+	"github.com/dm3sync/dm3sync/sync/obstacle"
 )
 
 const (
@@ -30,6 +31,7 @@ func (e *Engine) Pass(ctx context.Context, w Work) (Report, error) {
 
 	e.setState("working", nil)
 	report, err := e.run(ctx, w)
+	e.scratch = nil // a pass that works needs it again and again, one at rest never
 	e.finish(err)
 	e.mu.Lock()
 	report.Pending = e.count
@@ -166,9 +168,12 @@ func (e *Engine) setState(state string, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.status.State = state
-	e.status.LastError = ""
+	e.status.LastError, e.status.Obstacle = "", obstacle.Of(err)
 	if err != nil {
 		e.status.LastError = err.Error()
+	}
+	if errors.Is(err, ErrBlocked) {
+		e.status.Obstacle = obstacle.Blocked
 	}
 }
 
@@ -183,6 +188,7 @@ func (e *Engine) finish(err error) {
 	e.status.LastPass = e.o.Now()
 	if err == nil {
 		e.status.LastSuccess = e.status.LastPass
+		e.bounds = widest()
 	}
 	e.mu.Unlock()
 	e.keepStatus()
@@ -209,7 +215,10 @@ func (e *Engine) openStatus() error {
 	}
 	var kept Status
 	if json.Unmarshal(plain, &kept) == nil {
-		e.status.State, e.status.LastError = kept.State, kept.LastError
+		e.status.State, e.status.LastError, e.status.Obstacle = kept.State, kept.LastError, kept.Obstacle
+		if kept.Obstacle == obstacle.None && kept.LastError != "" { // kept by a program that did not tell kinds
+			e.status.Obstacle = obstacle.Other
+		}
 		e.status.LastPass, e.status.LastSuccess = kept.LastPass, kept.LastSuccess
 	}
 	return nil
@@ -225,12 +234,11 @@ func (e *Engine) Status() Status {
 		status.State = "idle"
 	}
 	status.Account, status.Pending, status.PendingBytes = e.o.Account, e.count, e.bytes
-	status.Conversations, status.Heads = len(e.catalogue.Conversations), len(e.heads)
+	count := e.countLocked()
+	status.Conversations, status.HiddenConversations = count.shown, count.hidden
+	status.Heads, status.Devices = len(e.heads), 1+len(e.others)
 	for _, conversation := range e.catalogue.Conversations {
 		status.Chunks += len(conversation.Chunks)
-		if living, doubtful := conversation.Living(0); !living && len(doubtful) == 0 {
-			status.Conversations--
-		}
 	}
 	e.fillProblems(&status)
 	status.JournalDamaged, status.CacheRebuilt = stats.DamagedFrames, e.o.Cache.Rebuilt()

@@ -17,7 +17,7 @@ import (
 
 // Bounds of what is remembered about problems.
 const (
-	problemsMost = 1000 // present ones; further ones are noticed again when there is room
+	problemsMost = 1000 // present ones; further ones are noticed again when there is room, alarms before others
 	healedMost   = 100  // healed ones
 )
 
@@ -108,7 +108,7 @@ func (e *Engine) problem(p Problem) {
 func (e *Engine) raise(p Problem) bool {
 	key := problemKey(p.Kind, p.Object)
 	old, known := e.problems[key]
-	if !known && len(e.problems) >= problemsMost {
+	if !known && len(e.problems) >= problemsMost && !(p.Alarm && e.makeRoom()) {
 		return false
 	}
 	if p.Container == "" {
@@ -128,6 +128,20 @@ func (e *Engine) raise(p Problem) bool {
 	}
 	e.o.Log.Warn("problem", "kind", p.Kind, "alarm", p.Alarm, "container", p.Container, "object", p.Object)
 	return true
+}
+
+// makeRoom forgets a problem that is no alarm, which is noticed again if it lasts: a
+// place can plant any number of objects that are each worth a word, and must not drown
+// an alarm in them. The caller holds e.mu.
+func (e *Engine) makeRoom() bool {
+	for _, key := range slices.Sorted(maps.Keys(e.problems)) {
+		if !e.problems[key].Alarm {
+			delete(e.problems, key)
+			e.unsaved[key] = true
+			return true
+		}
+	}
+	return false
 }
 
 // whereIs tells what an object is. The caller holds e.mu.
@@ -179,6 +193,9 @@ func (e *Engine) healed(kind, object, how string) {
 
 // lower is healed without the saving. The caller holds e.mu.
 func (e *Engine) lower(kind, object, how string) bool {
+	if len(e.problems) == 0 {
+		return false // as mostly, and what is read well says so each time
+	}
 	key := problemKey(kind, object)
 	p, known := e.problems[key]
 	if !known {
@@ -200,8 +217,8 @@ func (e *Engine) lower(kind, object, how string) bool {
 // saveProblems writes what changed to the cache. A cache that can't take it
 // costs the memory of problems, not the work.
 func (e *Engine) saveProblems() {
-	e.saving.Lock()
-	defer e.saving.Unlock()
+	e.saving <- struct{}{}
+	defer func() { <-e.saving }()
 	e.mu.Lock()
 	changed := e.unsaved
 	e.unsaved = make(map[string]bool)

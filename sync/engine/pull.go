@@ -9,8 +9,6 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/dm3sync/dm3sync/internal/container"
 	"github.com/dm3sync/dm3sync/providers"
 	"github.com/dm3sync/dm3sync/sync/reconcile"
@@ -86,7 +84,7 @@ func anew(absent []string, refused map[string]int) bool {
 func (e *Engine) refused(absent []string) {
 	for _, name := range absent {
 		if e.o.Store.Properties().CurrentListings {
-			e.problem(Problem{Kind: "missing", Alarm: true, Object: e.headObject(name), Detail: "the provider lists this head and says that it does not have it"})
+			e.problem(Problem{Kind: "missing", Alarm: true, Object: e.headObject(name), Detail: "the place lists this head and says that it does not have it"})
 		}
 	}
 }
@@ -119,20 +117,20 @@ func (e *Engine) compareHeads(shown map[string]bool) (fresh, vanished []string) 
 			fresh = append(fresh, name)
 		}
 	}
-	for name, live := range e.heads {
+	for _, name := range slices.Sorted(maps.Keys(e.heads)) { // what heals is listed in one order
+		live := e.heads[name]
 		if !shown[name] {
 			vanished = append(vanished, name)
 			live.shown = false // what it carries is not confirmed by this look
 			continue
 		}
 		live.missing, live.shown, live.hidden = 0, true, false
-		e.lower("withheld", e.headObject(name), "the provider shows it again")
+		e.lower("withheld", e.headObject(name), "the place shows it again")
 	}
 	if len(vanished) == 0 && len(e.heads) > 0 {
 		e.lower("rolled back", "account", "every head is shown again")
 	}
 	slices.Sort(fresh)
-	slices.Sort(vanished)
 	return fresh, vanished
 }
 
@@ -220,11 +218,13 @@ func (e *Engine) dropLeftovers(ctx context.Context, shown map[string]bool) (drop
 // device knows better (invariant 4). An empty listing alone proves nothing, so
 // every known head is asked for by name, and then listed once more: whoever
 // removed the last of them rightly wrote another one before. Where listings may
-// be old, two looks must say so. again asks for another round.
+// be old, two looks must say so. Heads whose bodies the cache lost count as known.
+// again asks for another round.
 func (e *Engine) checkRoot(ctx context.Context, shown map[string]bool, vanished []string) (again bool, err error) {
+	vanished = append(vanished, e.unread...)
 	if len(shown) > 0 || len(vanished) == 0 {
 		e.empty = 0
-		e.healed("blocked", "root", "the provider shows the account again")
+		e.healed("blocked", "root", "the place shows the account again")
 		return false, nil
 	}
 	for _, name := range vanished {
@@ -241,12 +241,12 @@ func (e *Engine) checkRoot(ctx context.Context, shown map[string]bool, vanished 
 	}
 	properties := e.o.Store.Properties()
 	if e.empty++; e.empty < 2 && !properties.CurrentListings {
-		return false, fmt.Errorf("engine: the provider shows nothing of this account for the moment: %w", providers.ErrTransient)
+		return false, fmt.Errorf("engine: the place shows nothing of this account for the moment: %w", providers.ErrTransient)
 	}
-	e.problem(Problem{Kind: "blocked", Alarm: !properties.Carried, Container: "root", Object: "root", Detail: "the provider shows nothing of this account any more"})
-	return false, fmt.Errorf("%w: the provider shows nothing of this account, though this device wrote there before; "+
-		"check that it is the right place and that it is mounted; to write there again what this device holds, run: dm3sync repair; "+
-		"to give that up and start anew there, run: dm3sync forget", ErrBlocked)
+	e.problem(Problem{Kind: "blocked", Alarm: !properties.Carried, Container: "root", Object: "root", Detail: "the place shows nothing of this account any more"})
+	return false, fmt.Errorf("%w: the place shows nothing of this account, though this device wrote there before; "+
+		"check that it is the right place and that it is mounted; to write there again what this device holds, run `dm3sync repair`; "+
+		"to give that up and start anew there, run `dm3sync forget`", ErrBlocked)
 }
 
 // readHeads reads heads side by side. absent are those that vanished between the
@@ -254,35 +254,31 @@ func (e *Engine) checkRoot(ctx context.Context, shown map[string]bool, vanished 
 func (e *Engine) readHeads(ctx context.Context, names []string) (absent []string, err error) {
 	var mu sync.Mutex
 	faulty := make(map[string]error)
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(e.parallel())
-	for _, name := range names {
-		group.Go(func() error {
-			sealed, err := e.o.Store.Get(ctx, e.headObject(name))
-			if errors.Is(err, providers.ErrNotFound) {
-				mu.Lock()
-				defer mu.Unlock()
-				absent = append(absent, name)
-				return nil
-			}
-			if err != nil {
-				return fmt.Errorf("engine: read head: %w", err)
-			}
-			head, err := e.openNamed(name, sealed)
-			if err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				faulty[name] = err
-				return nil
-			}
-			if err := e.takeOpened(name, sealed, head); err != nil || !e.isShownHead(name) {
-				return err
-			}
-			e.healed("withheld", e.headObject(name), "the provider shows it")
+	if err := e.abreast(ctx, len(names), func(ctx context.Context, i int) error {
+		name := names[i]
+		sealed, err := e.o.Store.Get(ctx, e.headObject(name))
+		if errors.Is(err, providers.ErrNotFound) {
+			mu.Lock()
+			defer mu.Unlock()
+			absent = append(absent, name)
 			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
+		}
+		if err != nil {
+			return fmt.Errorf("engine: read head: %w", err)
+		}
+		head, err := e.openNamed(name, sealed)
+		if err != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			faulty[name] = err
+			return nil
+		}
+		if err := e.takeOpened(name, sealed, head); err != nil || !e.isShownHead(name) {
+			return err
+		}
+		e.healed("withheld", e.headObject(name), "the place shows it")
+		return nil
+	}); err != nil {
 		return nil, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(faulty)) { // another one may call it void
@@ -379,6 +375,7 @@ func (e *Engine) rebuild(ctx context.Context) error {
 	}
 	e.mu.Lock()
 	e.dropGone(&fresh, &reconcile.Catalogue{})
+	fresh.Succeed(&e.catalogue)
 	e.catalogue = fresh
 	e.mu.Unlock()
 	if !whole {

@@ -183,8 +183,8 @@ func (e *Engine) forgetDeleted(ctx context.Context) error {
 		return err
 	}
 	var seen []string
-	for object, pass := range e.purged {
-		if pass >= e.passes {
+	for _, object := range slices.Sorted(maps.Keys(e.purged)) { // in one order, as a world of sync/simtest is to be one history
+		if e.purged[object] >= e.passes {
 			continue
 		}
 		whole, err := e.stillWhole(ctx, replacement{object: object})

@@ -14,10 +14,8 @@ import (
 	"github.com/dm3sync/dm3sync/sync/reconcile"
 )
 
-// Bounds of one push: what is opened at once, and what may travel in a head.
+// Bounds of what may travel in a head.
 const (
-	batchBytes    = 24 << 20
-	batchContacts = 4096
 	inlineState   = 8 << 10
 	inlineHead    = 64 << 10
 	entryOverhead = 256 // what an entry costs in memory beside its bytes
@@ -74,6 +72,7 @@ func (e *Engine) push(ctx context.Context, report *Report) error {
 		n, err := e.pushBatch(ctx, taken)
 		if err != nil {
 			e.giveBack(taken)
+			e.bounds.failedBatch(taken)
 			return err
 		}
 		report.Pushed += n
@@ -102,8 +101,8 @@ func (e *Engine) takePending() map[string][]entry {
 	for _, contact := range slices.Sorted(maps.Keys(e.pending)) {
 		entries := e.pending[contact]
 		slices.SortFunc(entries, compareEntries)
-		n, alone := fitting(entries)
-		if len(taken) > 0 && size+alone > batchBytes {
+		n, alone := fitting(entries, e.bounds.bytes)
+		if len(taken) > 0 && size+alone > e.bounds.bytes {
 			break
 		}
 		size += alone
@@ -113,7 +112,7 @@ func (e *Engine) takePending() map[string][]entry {
 		} else {
 			e.pending[contact] = entries[n:]
 		}
-		if len(taken) >= batchContacts {
+		if len(taken) >= e.bounds.contacts {
 			break
 		}
 	}
@@ -121,12 +120,12 @@ func (e *Engine) takePending() map[string][]entry {
 	return taken
 }
 
-// fitting counts the entries, oldest first, that a batch can hold, and their
-// bytes. A conversation is cut only when it is larger than a batch, since its
+// fitting counts the entries, oldest first, that a batch of most bytes can hold, and
+// their bytes. A conversation is cut only when it is larger than a batch, since its
 // chunks would be written twice.
-func fitting(entries []entry) (n int, size int64) {
-	for n < len(entries) && (n == 0 || size < batchBytes) {
-		size += entries[n].size + entryOverhead
+func fitting(entries []entry, most int64) (n int, size int64) {
+	for n < len(entries) && (n == 0 || size < most) {
+		size += int64(entries[n].size) + entryOverhead
 		n++
 	}
 	return n, size
@@ -174,6 +173,9 @@ func (e *Engine) pushBatch(ctx context.Context, taken map[string][]entry) (int, 
 	e.mu.Lock()
 	e.owed = append(e.owed, out.batch)
 	e.taken = nil
+	for contact := range taken {
+		e.news.changed(contact)
+	}
 	e.mu.Unlock()
 	return out.written, nil
 }
@@ -202,12 +204,9 @@ func (e *Engine) publish(ctx context.Context, out *outgoing) error {
 	if err := out.chunks.Wait(); err != nil {
 		return err
 	}
-	group, groupContext := errgroup.WithContext(ctx)
-	group.SetLimit(e.parallel())
-	for _, up := range out.conversations {
-		group.Go(func() error { return e.putState(groupContext, up) })
-	}
-	if err := group.Wait(); err != nil {
+	if err := e.abreast(ctx, len(out.conversations), func(ctx context.Context, i int) error {
+		return e.putState(ctx, out.conversations[i])
+	}); err != nil {
 		return err
 	}
 	if err := e.stageRoot(ctx, out); err != nil {
@@ -221,13 +220,11 @@ func (e *Engine) publish(ctx context.Context, out *outgoing) error {
 		return err
 	}
 	e.fasten()
-	for _, replaced := range out.replaced {
-		if err := e.retire(ctx, replaced); err != nil {
-			return err
-		}
+	if err := e.retireAll(ctx, out.replaced); err != nil {
+		return err
 	}
-	if e.leftover {
-		return nil // a scrub is owed or under way: only its end is clean
+	if e.leftover || e.unnamed {
+		return nil // a scrub is owed or under way, or another head: only its end is clean
 	}
 	return e.setDirty(false)
 }
@@ -358,6 +355,6 @@ func (e *Engine) damagedEntry(at entry, err error) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.count--
-	e.bytes -= at.size
+	e.bytes -= int64(at.size)
 	return nil
 }

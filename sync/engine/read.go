@@ -5,68 +5,79 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/dm3sync/dm3sync/cache"
 	"github.com/dm3sync/dm3sync/internal/container"
 )
 
-// Messages returns a range of a conversation: one fetch for each state that
-// the range touches and the cache does not hold, all of them side by side. It
-// works without the provider for what the cache holds. Where a state can't be
-// had, the page is provisional and says so; only when nothing at all could be
-// read is there an error.
+// Messages returns a range of a conversation, as Read does.
 func (e *Engine) Messages(ctx context.Context, contact string, r Range) (Page, error) {
-	if r.To == 0 {
-		r.To = math.MaxInt64
+	return e.Read(ctx, contact, Window{From: r.From, To: r.To, Last: r.Last})
+}
+
+// Read returns a window of a conversation: one fetch for each state that it
+// touches and the cache does not hold, all of them side by side. It works without
+// the provider for what the cache holds, and for all that Local asks for. Where a
+// state can't be had, the page is provisional and says so; only when nothing at
+// all could be read is there an error.
+func (e *Engine) Read(ctx context.Context, contact string, w Window) (Page, error) {
+	w = w.settled()
+	if w.Local {
+		return e.readLocal(contact, w)
 	}
-	page, err := e.readRange(ctx, contact, r)
-	if err == nil && page.Fetched > 0 {
-		e.fetchNeighbours(contact, r)
+	page, err := e.readWindow(ctx, contact, w)
+	if err == nil {
+		e.fetchAhead(contact, w, &page)
 	}
 	if !unusable(err) {
 		return page, err
 	}
-	// What the catalogue named is gone: it was replaced since. Look again.
-	if err := e.takeTurn(ctx); err != nil {
+	if err := e.lookAgain(ctx, contact); err != nil {
 		return Page{}, err
 	}
-	if _, err = e.pull(ctx); err == nil {
-		err = e.resolve(ctx, contact)
-	}
-	<-e.turn
-	if err != nil {
-		return Page{}, err
-	}
-	if page, err = e.readRange(ctx, contact, r); !unusable(err) {
+	if page, err = e.readWindow(ctx, contact, w); !unusable(err) {
 		return page, err
 	}
-	return e.readWhatIsThere(ctx, contact, r)
+	return e.readWhatIsThere(ctx, contact, w)
 }
 
-// readRange reads a range from the states in use and the journal.
-func (e *Engine) readRange(ctx context.Context, contact string, r Range) (Page, error) {
-	// The journal first: what it forgets meanwhile is in the catalogue then.
-	e.mu.Lock()
-	behind, gapped := e.behind, e.gapped
-	e.mu.Unlock()
-	own, err := e.unconfirmed(contact, r)
+// fetchAhead fetches what is next to what was read. Who reads piece by piece goes
+// on to the next one, also when this one was here.
+func (e *Engine) fetchAhead(contact string, w Window, page *Page) {
+	switch n := len(page.Messages); {
+	case n > 0 && (w.First > 0 || w.Last > 0):
+		e.fetchNeighbours(contact, Range{From: page.Messages[0].Timestamp, To: page.Messages[n-1].Timestamp + 1})
+	case page.Fetched > 0:
+		e.fetchNeighbours(contact, w.span())
+	}
+}
+
+// span is the time of a window.
+func (w *Window) span() Range { return Range{From: w.From, To: w.To} }
+
+// lookAgain is for a reader who found that what the catalogue named is gone: it
+// was replaced since.
+func (e *Engine) lookAgain(ctx context.Context, contact string) error {
+	if err := e.takeTurn(ctx); err != nil {
+		return err
+	}
+	defer func() { <-e.turn }()
+	if _, err := e.pull(ctx); err != nil {
+		return err
+	}
+	return e.resolve(ctx, contact)
+}
+
+// readWindow reads a window from the states in use and the journal.
+func (e *Engine) readWindow(ctx context.Context, contact string, w Window) (Page, error) {
+	parts, err := e.apart(contact, w)
 	if err != nil {
 		return Page{}, err
 	}
-	parts, err := e.doubted(contact)
-	if err != nil {
-		return Page{}, err
-	}
-	parts = append(parts, own)
-	states := e.touching(contact, r)
-	var page Page
+	states, page := e.touching(contact, w)
 	for len(states) > 0 {
-		n := len(states)
-		if r.Last > 0 {
-			n = enough(states, r.Last)
-		}
+		n := w.enough(states)
 		loaded, fetched, err := e.loadChunks(ctx, contact, states[:n])
 		if err != nil {
 			return Page{}, err
@@ -74,61 +85,79 @@ func (e *Engine) readRange(ctx context.Context, contact string, r Range) (Page, 
 		page.Fetched += fetched
 		parts = append(parts, loaded...)
 		states = states[n:]
-		page.Messages = pick(parts, r)
-		if len(states) > 0 && len(page.Messages) >= r.Last && page.Messages[0].Timestamp > states[0].state.Last {
-			break
+		page.Messages = w.cut(container.UnionChunk(parts...).Messages)
+		if w.complete(page.Messages, states) {
+			return page, nil
 		}
 	}
-	page.Messages = pick(parts, r)
-	page.doubt(behind, gapped)
+	page.Messages = w.cut(container.UnionChunk(parts...).Messages)
 	return page, nil
 }
 
-// touching lists the states whose span meets the range, newest end first.
-func (e *Engine) touching(contact string, r Range) []wanted {
-	conversation := e.snapshot(contact)
-	if conversation == nil {
-		return nil
+// readLocal reads a window from what is on this device.
+func (e *Engine) readLocal(contact string, w Window) (Page, error) {
+	parts, err := e.apart(contact, w)
+	if err != nil {
+		return Page{}, err
 	}
-	var states []wanted
+	states, page := e.touching(contact, w)
+	for len(states) > 0 {
+		n := w.enough(states)
+		for _, want := range states[:n] {
+			if chunk, here := e.readHere(contact, want); here {
+				parts = append(parts, chunk)
+				continue
+			}
+			page.Gaps = append(page.Gaps, Gap{First: want.state.First, Last: want.state.Last, Messages: want.state.Messages(), Fetch: 1})
+		}
+		states = states[n:]
+		page.Messages = w.cut(container.UnionChunk(parts...).Messages)
+		if w.complete(page.Messages, states) {
+			break
+		}
+	}
+	page.Messages = w.cut(container.UnionChunk(parts...).Messages)
+	page.Gaps = w.within(page.Gaps, page.Messages)
+	slices.SortFunc(page.Gaps, func(a, b Gap) int { return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Last, b.Last)) })
+	return page, nil
+}
+
+// apart reads what no state in use holds: what waits in the journal, and copies
+// in doubt. The journal comes first, and both before the catalogue: what they
+// forget meanwhile is in the catalogue then.
+func (e *Engine) apart(contact string, w Window) ([]*container.Chunk, error) {
+	own, err := e.unconfirmed(contact, w.span())
+	if err != nil {
+		return nil, err
+	}
+	parts, err := e.doubted(contact, w.span())
+	if err != nil {
+		return nil, err
+	}
+	return append(parts, own), nil
+}
+
+// touching lists the states whose span meets the window, in the order in which
+// it reads them, and begins its page, with what the catalogue may lack at this
+// moment.
+func (e *Engine) touching(contact string, w Window) (states []wanted, page Page) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	page.Reasons = e.lacks()
+	page.Provisional = len(page.Reasons) > 0
+	conversation := e.catalogue.Conversations[contact]
+	if conversation == nil {
+		return nil, page
+	}
 	for _, chunk := range conversation.Chunks {
 		for _, state := range chunk.States {
-			if state.Items > 0 && state.First < r.To && state.Last >= r.From {
+			if state.Items > 0 && state.First < w.To && state.Last >= w.From {
 				states = append(states, wanted{chunk.Identifier, state})
 			}
 		}
 	}
-	slices.SortFunc(states, func(a, b wanted) int {
-		return cmp.Or(cmp.Compare(b.state.Last, a.state.Last), cmp.Compare(a.state.Name, b.state.Name))
-	})
-	return states
-}
-
-// enough counts the states, newest first, that hold at least last items and
-// all others that reach into the time of those.
-func enough(states []wanted, last int) int {
-	var items int64
-	first := int64(math.MaxInt64)
-	for i, want := range states {
-		if items >= int64(last) && want.state.Last < first {
-			return i
-		}
-		items += want.state.Items
-		first = min(first, want.state.First)
-	}
-	return len(states)
-}
-
-// pick unites parts of a conversation and cuts the range out of them.
-func pick(parts []*container.Chunk, r Range) []container.Envelope {
-	union := container.UnionChunk(parts...)
-	messages := slices.DeleteFunc(union.Messages, func(m container.Envelope) bool {
-		return m.Timestamp < r.From || m.Timestamp >= r.To
-	})
-	if r.Last > 0 && len(messages) > r.Last {
-		messages = messages[len(messages)-r.Last:]
-	}
-	return messages
+	w.sort(states)
+	return states, page
 }
 
 // unconfirmed reads what the journal holds of a range.
@@ -164,20 +193,15 @@ func (e *Engine) unconfirmed(contact string, r Range) (*container.Chunk, error) 
 	return own, nil
 }
 
-// readWhatIsThere reads a range though some of its states are gone, and says
+// readWhatIsThere reads a window though some of its states are gone, and says
 // so.
-func (e *Engine) readWhatIsThere(ctx context.Context, contact string, r Range) (Page, error) {
-	var page Page
-	own, err := e.unconfirmed(contact, r)
+func (e *Engine) readWhatIsThere(ctx context.Context, contact string, w Window) (Page, error) {
+	parts, err := e.apart(contact, w)
 	if err != nil {
-		return page, err
+		return Page{}, err
 	}
-	parts, err := e.doubted(contact)
-	if err != nil {
-		return page, err
-	}
-	parts = append(parts, own)
-	for _, want := range e.touching(contact, r) {
+	states, page := e.touching(contact, w)
+	for _, want := range states {
 		chunk, fetched, err := e.chunkState(ctx, contact, want.identifier, want.state)
 		switch {
 		case unusable(err):
@@ -188,7 +212,7 @@ func (e *Engine) readWhatIsThere(ctx context.Context, contact string, r Range) (
 				}
 			}
 			page.Provisional = true
-			page.Reasons = append(page.Reasons, fmt.Sprintf("%d messages between %d and %d can not be read", want.state.Items, want.state.First, want.state.Last))
+			page.Reasons = append(page.Reasons, fmt.Sprintf("%d messages between %d and %d can't be read", want.state.Items, want.state.First, want.state.Last))
 			continue
 		case err != nil:
 			return Page{}, err
@@ -198,6 +222,6 @@ func (e *Engine) readWhatIsThere(ctx context.Context, contact string, r Range) (
 		}
 		parts = append(parts, chunk)
 	}
-	page.Messages = pick(parts, r)
+	page.Messages = w.cut(container.UnionChunk(parts...).Messages)
 	return page, nil
 }

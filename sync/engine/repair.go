@@ -25,7 +25,7 @@ func (e *Engine) restore(ctx context.Context) error {
 	e.mu.Unlock()
 	for i, object := range objects {
 		e.progress("repair", int64(i), int64(len(objects)), "objects")
-		sealed, ok := e.o.Cache.Blobs().Get(object)
+		sealed, ok := e.sound(object)
 		if !ok {
 			continue
 		}
@@ -50,7 +50,7 @@ func (e *Engine) giveUpGaps() bool {
 		if !ok || !e.present("withheld", e.headObject(name)) {
 			continue
 		}
-		e.void = container.JoinCovers(e.void, []container.Cover{{Incarnation: incarnation, From: sequence, To: sequence}})
+		e.callVoid(container.Cover{Incarnation: incarnation, From: sequence, To: sequence})
 		e.healed("withheld", e.headObject(name), "given up by repair: no device brought it back")
 		delete(e.gaps, name)
 		given = true
@@ -94,12 +94,10 @@ func (e *Engine) forgetRecords() error {
 			return err
 		}
 	}
-	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
+	return e.changeDoubts(nil, keys["doubt"], func(tx *cache.Tx) error {
 		for bucket, list := range keys {
-			for _, key := range list {
-				if err := tx.Delete(bucket, key); err != nil {
-					return err
-				}
+			if err := deleteRecords(tx, bucket, list); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -109,18 +107,23 @@ func (e *Engine) forgetRecords() error {
 // forgetMemory begins a new incarnation that knows of no head. The caller holds
 // the turn.
 func (e *Engine) forgetMemory() {
-	e.incarnation, e.sequence, e.void, e.gaps, e.empty = e.randomName(8), 0, nil, nil, 0
-	e.touched, e.suspects = make(map[string]bool), make(map[string]int64)
+	e.gaps, e.empty = nil, 0
+	e.touched, e.short, e.suspects = make(map[string]bool), make(map[string]bool), make(map[string]int64)
 	e.uncut, e.dangling, e.removals = make(map[string]bool), make(map[string]int64), nil
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.catalogue, e.heads = reconcile.Catalogue{}, make(map[string]*liveHead)
+	e.beginIncarnation()
+	e.void = nil
+	empty := reconcile.Catalogue{}
+	empty.Succeed(&e.catalogue)
+	e.catalogue, e.heads = empty, make(map[string]*liveHead)
 	e.recent, e.received, e.remains, e.gone, e.since = nil, nil, nil, make(map[string]int64), make(map[string]int64)
 	e.stale, e.strayed, e.suspicions = false, nil, make(map[string]suspicion)
 	for _, b := range e.owed { // not confirmed: to be written again
 		for contact, items := range b.items {
 			for _, item := range items {
 				e.pending[contact] = append(e.pending[contact], item.entry)
+				e.news.changed(contact)
 			}
 		}
 	}

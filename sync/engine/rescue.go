@@ -108,7 +108,7 @@ func (e *Engine) rescue(ctx context.Context, out *outgoing, found identified) er
 func (e *Engine) held(ctx context.Context, found identified) (bool, error) {
 	switch {
 	case found.chunk != nil:
-		missing, err := e.missingIn(ctx, found)
+		missing, err := e.missingIn(ctx, found, nil)
 		return err == nil && len(missing.Messages)+len(missing.Tombstones) == 0, err
 	case found.list != nil:
 		conversation := e.snapshot(found.contact)
@@ -122,12 +122,12 @@ func (e *Engine) held(ctx context.Context, found identified) (bool, error) {
 
 // missingIn reads the states of a conversation that reach into the time of a
 // chunk's items and returns those that none of them shows. It fails where one
-// can't be read.
-func (e *Engine) missingIn(ctx context.Context, found identified) (*container.Chunk, error) {
-	missing := container.UnionChunk(found.chunk)
+// can't be read. What it loads is kept in loaded for the next questions; nil keeps
+// nothing.
+func (e *Engine) missingIn(ctx context.Context, found identified, loaded *loadedStates) (*container.Chunk, error) {
 	conversation := e.snapshot(found.contact)
 	if conversation == nil {
-		return missing, nil
+		return container.UnionChunk(found.chunk), nil
 	}
 	var parts []*container.Chunk
 	for _, chunk := range conversation.Chunks {
@@ -135,20 +135,30 @@ func (e *Engine) missingIn(ctx context.Context, found identified) (*container.Ch
 			if state.Name == found.state.Name || state.First > found.state.Last || state.Last < found.state.First {
 				continue
 			}
-			part, _, err := e.chunkState(ctx, found.contact, chunk.Identifier, state)
-			if err != nil {
-				return nil, err
+			part := loaded.find(state.Name)
+			if part == nil {
+				var err error
+				if part, _, err = e.chunkState(ctx, found.contact, chunk.Identifier, state); err != nil {
+					return nil, err
+				}
+				loaded.keep(&state, part)
 			}
 			parts = append(parts, part)
 		}
 	}
-	union := container.UnionChunk(parts...)
-	removed := make(map[container.MessageHash]bool, len(union.Tombstones))
-	for _, tombstone := range union.Tombstones {
+	return lacking(container.UnionChunk(parts...), found.chunk), nil
+}
+
+// lacking returns what of a chunk is not held by another content: neither as it
+// is, nor joined into something greater, nor removed there.
+func lacking(held, chunk *container.Chunk) *container.Chunk {
+	missing := container.UnionChunk(chunk)
+	removed := make(map[container.MessageHash]bool, len(held.Tombstones))
+	for _, tombstone := range held.Tombstones {
 		removed[tombstone.Hash] = true
 	}
-	shown := make(map[container.MessageHash]container.Envelope, len(union.Messages))
-	for _, message := range union.Messages {
+	shown := make(map[container.MessageHash]container.Envelope, len(held.Messages))
+	for _, message := range held.Messages {
 		shown[message.Hash] = message
 	}
 	missing.Messages = slices.DeleteFunc(missing.Messages, func(message container.Envelope) bool {
@@ -157,5 +167,32 @@ func (e *Engine) missingIn(ctx context.Context, found identified) (*container.Ch
 		return removed[message.Hash] || whole
 	})
 	missing.Tombstones = slices.DeleteFunc(missing.Tombstones, func(t container.Tombstone) bool { return removed[t.Hash] })
-	return missing, nil
+	return missing
+}
+
+// loadedStates are states of chunks that were read a moment ago, by name. Nobody
+// changes them.
+type loadedStates struct {
+	chunks map[string]*container.Chunk
+	bytes  int64
+}
+
+// loadedBytes bounds what is kept, in bytes of plaintext.
+const loadedBytes = 16 << 20
+
+func (l *loadedStates) find(name string) *container.Chunk {
+	if l == nil {
+		return nil
+	}
+	return l.chunks[name]
+}
+
+func (l *loadedStates) keep(state *reconcile.State, chunk *container.Chunk) {
+	if l == nil {
+		return
+	}
+	if l.bytes += state.Size; l.chunks == nil || l.bytes > loadedBytes {
+		l.chunks, l.bytes = make(map[string]*container.Chunk), state.Size
+	}
+	l.chunks[state.Name] = chunk
 }

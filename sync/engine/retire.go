@@ -17,6 +17,7 @@ type replacement struct {
 	object string
 	old    []string // objects that may go
 	heads  []string // objects of heads that carried replaced inline states
+	unread bool     // that it holds what those held is another run's word: they are read before they go
 }
 
 // removal waits in a carried folder, or after a failed deletion, for a later
@@ -31,12 +32,13 @@ const (
 	sightingsOnce = 16
 )
 
-// replace notes that object stands for states of the container key.
-func (out *outgoing) replace(object string, key container.Key, states []reconcile.State) {
+// replace notes that object stands for states of the container key, unread if this
+// device did not read them for it.
+func (out *outgoing) replace(object string, key container.Key, states []reconcile.State, unread bool) {
 	if len(states) == 0 {
 		return
 	}
-	r := replacement{object: object}
+	r := replacement{object: object, unread: unread}
 	for _, state := range states {
 		if state.Inline() {
 			r.heads = append(r.heads, state.Head)
@@ -47,8 +49,25 @@ func (out *outgoing) replace(object string, key container.Key, states []reconcil
 	out.replaced = append(out.replaced, r)
 }
 
-// retire removes what a replacement stands for. The bodies stay in the cache
-// until a later pass has seen the replacement whole once more.
+// retireAll removes what replacements stand for.
+func (e *Engine) retireAll(ctx context.Context, replaced []replacement) error {
+	var unread []string
+	for _, r := range replaced {
+		if err := e.retire(ctx, r); err != nil {
+			return err
+		}
+		if r.unread {
+			unread = append(unread, r.old...)
+		}
+	}
+	if len(unread) == 0 {
+		return nil
+	}
+	return e.removeNamed(ctx, unread)
+}
+
+// retire removes what a replacement stands for, unless that is to be read before. The
+// bodies stay in the cache until a later pass has seen the replacement whole once more.
 func (e *Engine) retire(ctx context.Context, r replacement) error {
 	bodies := slices.Concat(r.old, prefixed(string(e.headsKey), r.heads))
 	slices.Sort(bodies)
@@ -62,7 +81,7 @@ func (e *Engine) retire(ctx context.Context, r replacement) error {
 	}
 	if err := e.o.Cache.Records().Update(func(tx *cache.Tx) error {
 		return e.putRecord(tx, "replaced", r.object, []byte(strings.Join(bodies, "\n")))
-	}); err != nil {
+	}); err != nil || r.unread {
 		return err
 	}
 	return e.remove(ctx, r.old)
@@ -281,7 +300,7 @@ func (e *Engine) stillWhole(ctx context.Context, r replacement) (bool, error) {
 // replaced; objects never change, so this can only add.
 func (e *Engine) heal(ctx context.Context, r replacement) error {
 	for _, object := range append([]string{r.object}, r.old...) {
-		sealed, ok := e.o.Cache.Blobs().Get(object)
+		sealed, ok := e.sound(object)
 		if !ok || strings.HasPrefix(object, string(e.headsKey)) {
 			continue
 		}
@@ -290,38 +309,6 @@ func (e *Engine) heal(ctx context.Context, r replacement) error {
 		}
 	}
 	return nil
-}
-
-// inUse finds the state that an object is, and its container, if the catalogue
-// uses it.
-func (e *Engine) inUse(object string) (kind container.Kind, key container.Key, found reconcile.State, ok bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.find(object)
-}
-
-// find is inUse. The caller holds e.mu.
-func (e *Engine) find(object string) (kind container.Kind, key container.Key, found reconcile.State, ok bool) {
-	e.catalogue.States(func(contact string, identifier *container.ChunkIdentifier, state *reconcile.State) bool {
-		if !strings.HasSuffix(object, "/"+state.Name) {
-			return true
-		}
-		kind, key = e.locate(contact, identifier)
-		found, ok = *state, string(key)+"/"+state.Name == object
-		return !ok
-	})
-	return kind, key, found, ok
-}
-
-// locate names the container of a state as Catalogue.States yields it.
-func (e *Engine) locate(contact string, identifier *container.ChunkIdentifier) (container.Kind, container.Key) {
-	switch {
-	case identifier != nil:
-		return container.KindChunk, e.chunkKey(contact, *identifier)
-	case contact != "":
-		return container.KindConversation, e.conversationKey(contact)
-	}
-	return container.KindRoot, e.o.Root
 }
 
 // setFree unpins the bodies that only these replacements kept, and drops those

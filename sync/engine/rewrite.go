@@ -86,8 +86,8 @@ func (e *Engine) union(ctx context.Context, contact string, identifier container
 	return union, nil
 }
 
-// dropStrays rewrites a chunk without the strays that are found, item by item
-// or as tombstones, in states of the chunks that cover them, read from the
+// dropStrays rewrites a chunk without the strays that are found, as they are,
+// joined or as tombstones, in states of the chunks that cover them, read from the
 // provider now.
 func (e *Engine) dropStrays(ctx context.Context, out *outgoing, conversation *reconcile.Conversation, i int) error {
 	source := conversation.Chunks[i]
@@ -101,83 +101,91 @@ func (e *Engine) dropStrays(ctx context.Context, out *outgoing, conversation *re
 	extents := conversation.Extents()
 	targets := make(map[int]*container.Chunk)
 	collect(targets, extents, i, whole)
-	moved := make(map[known]bool)
+	var moved []*container.Chunk
 	for _, at := range slices.Sorted(maps.Keys(targets)) {
 		first, last := span(targets[at])
-		if err := e.verified(ctx, conversation.Contact, conversation.Chunks[at], first, last, moved); err != nil {
+		parts, err := e.verified(ctx, conversation.Contact, conversation.Chunks[at], first, last)
+		if err != nil {
 			return err
 		}
+		moved = append(moved, parts...)
 	}
-	removed := make(map[container.MessageHash]bool)
-	for item := range moved {
-		removed[item.hash] = removed[item.hash] || item.flags&knownTombstone != 0
+	shown := container.UnionChunk(moved...)
+	kept := make(map[known]bool)
+	for _, item := range itemsOf(lacking(shown, whole)) {
+		kept[item] = true
 	}
 	stays := func(item known) bool {
-		own := extents[reconcile.Covering(extents, item.timestamp)].Identifier == source.Identifier
-		return own || !moved[item] && (item.flags&knownTombstone != 0 || !removed[item.hash])
+		return kept[item] || extents[reconcile.Covering(extents, item.timestamp)].Identifier == source.Identifier
 	}
 	before := len(whole.Messages) + len(whole.Tombstones)
-	if slices.ContainsFunc(whole.Messages, func(m container.Envelope) bool { return removed[m.Hash] }) {
-		out.force = out.force || anyInline(source.States) // the heads hold what was deleted
-	}
 	whole.Messages = slices.DeleteFunc(whole.Messages, func(m container.Envelope) bool { return !stays(knownMessage(&m)) })
 	whole.Tombstones = slices.DeleteFunc(whole.Tombstones, func(t container.Tombstone) bool { return !stays(knownRemoval(t)) })
 	if len(whole.Messages)+len(whole.Tombstones) == before {
 		return nil
 	}
-	if slices.Contains(slices.Collect(maps.Values(removed)), true) { // what is left out goes from the heads as well
-		out.force = out.force || slices.ContainsFunc(source.States, func(s reconcile.State) bool { return s.Inline() })
+	if len(shown.Tombstones) > 0 {
+		out.force = out.force || anyInline(source.States) // the heads may hold what was deleted
 	}
 	out.written++
 	return e.writeChunk(ctx, out, whole, source.States)
 }
 
-// verified adds to moved what the states of a chunk show within a span. The
-// states are read from the provider, not from the cache: this is the proof
-// that something may be dropped elsewhere.
-func (e *Engine) verified(ctx context.Context, contact string, chunk reconcile.Chunk, first, last int64, moved map[known]bool) error {
+// verified loads the states of a chunk that reach into a span. They are read from
+// the provider, not from the cache: this is the proof that something may be dropped
+// elsewhere.
+func (e *Engine) verified(ctx context.Context, contact string, chunk reconcile.Chunk, first, last int64) (parts []*container.Chunk, err error) {
 	key := e.chunkKey(contact, chunk.Identifier)
 	for _, state := range chunk.States {
 		if state.Last < first || state.First > last {
 			continue
 		}
-		var plain []byte
-		var err error
+		var found *content
 		if state.Inline() {
-			plain, err = e.inlineFresh(ctx, state)
+			found, err = e.inlineFresh(ctx, state)
 		} else {
-			plain, err = e.fetch(ctx, container.KindChunk, key, string(key)+"/"+state.Name)
+			found, err = e.fetch(ctx, container.KindChunk, key, string(key)+"/"+state.Name)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
-		content, err := container.DecodeChunk(plain)
+		part, err := found.asChunk()
 		if err != nil {
-			return fmt.Errorf("engine: decode %s/%s: %w", key, state.Name, err)
+			return nil, fmt.Errorf("engine: decode %s/%s: %w", key, state.Name, err)
 		}
-		for _, item := range itemsOf(content) {
-			moved[item] = true
-		}
+		parts = append(parts, part)
 	}
-	return nil
+	return parts, nil
 }
 
-// rewriteList compacts the states of a conversation container.
+// rewriteList compacts the states of a conversation container. The list names every
+// chunk that heads name, too: of two list states of one size a place may give one for
+// the other, and nobody but who holds a copy can tell.
 func (e *Engine) rewriteList(ctx context.Context, out *outgoing, conversation *reconcile.Conversation, spill bool) error {
 	picked := reconcile.Compact(conversation.States, false, spill)
+	if len(picked) == 0 && e.short[conversation.Contact] {
+		picked = conversation.States
+	}
 	if len(picked) == 0 {
 		return nil
 	}
+	delete(e.short, conversation.Contact)
 	key := e.conversationKey(conversation.Contact)
-	parts := make([]*container.Conversation, len(picked))
-	for i, state := range picked {
-		plain, _, err := e.plainState(ctx, container.KindConversation, key, state)
+	known := &container.Conversation{Contact: conversation.Contact}
+	parts := []*container.Conversation{known}
+	for _, state := range picked {
+		content, _, err := e.plainState(ctx, container.KindConversation, key, state, nil)
 		if err != nil {
 			return err
 		}
-		if parts[i], err = container.DecodeConversation(plain); err != nil {
+		part, err := container.DecodeConversation(content.plain)
+		if err != nil {
 			return fmt.Errorf("engine: decode conversation: %w", err)
 		}
+		parts = append(parts, part)
+	}
+	for _, chunk := range conversation.Chunks {
+		known.Chunks = append(known.Chunks, chunk.Identifier)
 	}
 	union := container.UnionConversation(parts...)
 	union.Contact, union.Replaces = conversation.Contact, names(picked)
@@ -196,11 +204,16 @@ func (e *Engine) rewriteList(ctx context.Context, out *outgoing, conversation *r
 // rewriteRoot compacts the states of the root.
 func (e *Engine) rewriteRoot(ctx context.Context, out *outgoing, spill bool) error {
 	e.mu.Lock()
-	picked := reconcile.Compact(slices.Clone(e.catalogue.Root), false, spill)
+	states := slices.Clone(e.catalogue.Root)
 	e.mu.Unlock()
+	picked := reconcile.Compact(states, false, spill)
+	if len(picked) == 0 && e.short[""] {
+		picked = states
+	}
 	if len(picked) == 0 {
 		return nil
 	}
+	delete(e.short, "")
 	union, err := e.unionRoot(ctx, picked)
 	if err != nil {
 		return err
@@ -208,21 +221,29 @@ func (e *Engine) rewriteRoot(ctx context.Context, out *outgoing, spill bool) err
 	return e.replaceRoot(out, union, picked)
 }
 
-// unionRoot loads states of the root and unites them. Contacts without any
-// message are names, and no conversations.
+// unionRoot loads states of the root and unites them, and names every contact that
+// heads name. One that has a message is listed again, where another device took it
+// from the list for empty at the time when this one wrote to it.
 func (e *Engine) unionRoot(ctx context.Context, states []reconcile.State) (*container.Root, error) {
 	parts := make([]*container.Root, len(states))
 	for i, state := range states {
-		plain, _, err := e.plainState(ctx, container.KindRoot, e.o.Root, state)
+		content, _, err := e.plainState(ctx, container.KindRoot, e.o.Root, state, nil)
 		if err != nil {
 			return nil, err
 		}
-		if parts[i], err = container.DecodeRoot(plain); err != nil {
+		if parts[i], err = container.DecodeRoot(content.plain); err != nil {
 			return nil, fmt.Errorf("engine: decode root: %w", err)
 		}
 	}
 	union := container.UnionRoot(parts...)
 	union.Names = append(union.Names, union.Conversations...)
+	contacts := e.contacts()
+	union.Names = append(union.Names, contacts...) // as with lists
+	for _, contact := range contacts {
+		if e.isLiving(contact) {
+			union.Conversations = append(union.Conversations, contact)
+		}
+	}
 	return union, nil
 }
 

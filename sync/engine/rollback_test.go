@@ -187,3 +187,37 @@ func TestForget(t *testing.T) {
 	two.wantClean()
 	wantAlarms(t, one, map[string]int64{"blocked": 1}, map[string]int64{"blocked": 1})
 }
+
+// TestForgetKeepsTheName: what a device writes after it forgot a place is its own, also
+// when it learns of a head of its from the place only: since the answer to the put was
+// lost, or since it forgets once more.
+func TestForgetKeepsTheName(t *testing.T) {
+	place := &unsure{Store: memory.New(nil)}
+	one := newDevice(t, place, nil)
+	items := many(60, 2, 40)
+	one.append(items[:10]...)
+	one.settle()
+	if err := one.Forget(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	place.left = 1
+	one.append(items[10:20]...)
+	if _, err := one.Pass(t.Context(), engine.Work{}); err == nil {
+		t.Fatal("the put of the head was to fail")
+	}
+	if err := place.Store.Put(t.Context(), place.name, place.data); err != nil {
+		t.Fatal(err)
+	}
+	one.settle()
+	one.append(items[20:]...)
+	one.settle()
+	if err := one.Forget(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	one.reopen()
+	one.settle()
+	same(t, "in the end", one.holds(), hashes(items))
+	if devices := one.Status().Devices; devices != 1 {
+		t.Errorf("%d devices: it took itself for another one", devices)
+	}
+}

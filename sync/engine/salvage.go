@@ -19,8 +19,9 @@ func (e *Engine) explained(prefix string, states []reconcile.State, how string) 
 // salvage saves what is left of states of a chunk that are gone for good: what
 // they had replaced may be there again, after a place was rolled back, or still
 // lie in the cache. A new state takes up what no state in use shows. When the
-// base then misses nothing, that state replaces those that are gone; else they
-// stay named, for a device that holds a copy.
+// base then misses nothing, and what there is can be all that those held which are
+// gone, that state replaces them; else they stay named, for a device that holds a
+// copy: of what it never read this device can't say that it is there.
 func (e *Engine) salvage(ctx context.Context, out *outgoing, contact string, identifier container.ChunkIdentifier, left, gone []reconcile.State, spare []string) error {
 	key := e.chunkKey(contact, identifier)
 	base, err := e.base(key)
@@ -40,15 +41,7 @@ func (e *Engine) salvage(ctx context.Context, out *outgoing, contact string, ide
 	}
 	saved := container.UnionChunk(append(parts, removals)...)
 	saved.Contact, saved.Identifier = contact, identifier
-	messages, tombstones := make(map[container.MessageHash]bool), make(map[container.MessageHash]bool)
-	see := func(chunk *container.Chunk) {
-		for i := range chunk.Messages {
-			messages[chunk.Messages[i].Hash] = true
-		}
-		for _, tombstone := range chunk.Tombstones {
-			tombstones[tombstone.Hash] = true
-		}
-	}
+	shown := make(shownItems)
 	for _, state := range left {
 		chunk, _, err := e.chunkState(ctx, contact, identifier, state)
 		if unusable(err) {
@@ -57,17 +50,18 @@ func (e *Engine) salvage(ctx context.Context, out *outgoing, contact string, ide
 		if err != nil {
 			return err
 		}
-		see(chunk)
+		shown.add(chunk)
 	}
-	saved.Messages = slices.DeleteFunc(saved.Messages, func(m container.Envelope) bool { return messages[m.Hash] || tombstones[m.Hash] })
-	saved.Tombstones = slices.DeleteFunc(saved.Tombstones, func(t container.Tombstone) bool { return tombstones[t.Hash] })
+	saved.Messages = slices.DeleteFunc(saved.Messages, func(m container.Envelope) bool { return shown.has(m.Hash) })
+	saved.Tombstones = slices.DeleteFunc(saved.Tombstones, func(t container.Tombstone) bool { return shown.isRemoved(t.Hash) })
 	if len(saved.Messages)+len(saved.Tombstones) == 0 {
 		return nil
 	}
-	see(saved)
+	shown.add(saved)
 	missed := slices.ContainsFunc(base, func(item known) bool {
-		return !tombstones[item.hash] && (item.flags&knownTombstone != 0 || !messages[item.hash])
+		return !shown.isRemoved(item.hash) && (item.flags&knownTombstone != 0 || !shown.has(item.hash))
 	})
+	missed = missed || slices.ContainsFunc(gone, func(state reconcile.State) bool { return !shown.fills(&state) })
 	var replaced []reconcile.State
 	if len(base) > 0 && !missed {
 		replaced = gone
@@ -76,6 +70,48 @@ func (e *Engine) salvage(ctx context.Context, out *outgoing, contact string, ide
 	out.written++
 	e.touched[contact] = true
 	return e.writeChunk(ctx, out, saved, replaced)
+}
+
+// shownItems are messages and tombstones that states show, by hash.
+type shownItems map[container.MessageHash]known
+
+// add takes the items of a state. Where a message and its tombstone stand, the
+// tombstone counts.
+func (s shownItems) add(chunk *container.Chunk) {
+	for _, item := range itemsOf(chunk) { // tombstones last
+		if have, there := s[item.hash]; !there || have.flags&knownTombstone == 0 {
+			s[item.hash] = item
+		}
+	}
+}
+
+func (s shownItems) has(hash container.MessageHash) bool {
+	_, there := s[hash]
+	return there
+}
+
+// isRemoved tells whether the tombstone of a message is shown.
+func (s shownItems) isRemoved(hash container.MessageHash) bool {
+	return s[hash].flags&knownTombstone != 0
+}
+
+// fills tells whether these items can be all that a state held which this device
+// never read: in its time there are as many, as many of them tombstones, and one at
+// each end of it. As many alone may be others, of devices that wrote at that time.
+func (s shownItems) fills(state *reconcile.State) bool {
+	var items, tombstones int64
+	first, last := false, false
+	for _, item := range s {
+		if item.timestamp < state.First || item.timestamp > state.Last {
+			continue
+		}
+		items++
+		if item.flags&knownTombstone != 0 {
+			tombstones++
+		}
+		first, last = first || item.timestamp == state.First, last || item.timestamp == state.Last
+	}
+	return state.Items == 0 || first && last && items >= state.Items && tombstones >= state.Tombstones
 }
 
 // remainsOf opens what states that are gone had replaced, at the place and in

@@ -87,15 +87,7 @@ func (e *Engine) compareObjects(ctx context.Context) (gone map[string]string, un
 func (e *Engine) namedObjects() map[string]string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	named := make(map[string]string)
-	e.catalogue.States(func(contact string, identifier *container.ChunkIdentifier, state *reconcile.State) bool {
-		if !state.Inline() {
-			_, key := e.locate(contact, identifier)
-			named[string(key)+"/"+state.Name] = contact
-		}
-		return true
-	})
-	return named
+	return e.objectsOf(&e.catalogue)
 }
 
 // resolveGone looks after the conversations of objects that a listing did not
@@ -211,13 +203,16 @@ func (e *Engine) adoptObject(ctx context.Context, out *outgoing, object string) 
 	if properties := e.o.Store.Properties(); properties.Carried || !properties.CurrentListings {
 		found.state.Replaces = nil
 	}
-	// Its writer stopped before the head; what it replaced is still there, and
-	// goes now that it was read whole.
+	// Its writer stopped before the head; what it replaced is still there.
 	var replaced []reconcile.State
 	for _, old := range found.state.Replaces {
 		replaced = append(replaced, reconcile.State{StateRef: container.StateRef{Name: old}})
 	}
-	out.replace(object, container.Key(key), replaced)
+	// That it held all of them is its writer's word.
+	out.replace(object, container.Key(key), replaced, true)
+	if err := e.doubt(prefixed(key, found.state.Replaces)); err != nil {
+		return err
+	}
 	e.mu.Lock()
 	found.state.Replaces = e.catalogue.Inherit(found.contact, found.identifier, found.state.Replaces)
 	e.mu.Unlock()
@@ -285,11 +280,11 @@ func (e *Engine) identify(key container.Key, sealed []byte) (identified, error) 
 	var found identified
 	var first error
 	for _, kind := range []container.Kind{container.KindChunk, container.KindConversation, container.KindRoot} {
-		plain, err := e.o.Sealer.Open(nil, kind, key, sealed)
+		content, err := e.open(kind, key, sealed)
 		if err == nil {
 			found = identified{}
-			found.state.Size = int64(len(plain))
-			err = e.decodeAs(&found, kind, key, plain)
+			found.state.Size = int64(len(content.plain))
+			err = e.decodeAs(&found, kind, key, content)
 		}
 		if err == nil {
 			return found, nil
@@ -301,11 +296,11 @@ func (e *Engine) identify(key container.Key, sealed []byte) (identified, error) 
 	return identified{}, first
 }
 
-func (e *Engine) decodeAs(found *identified, kind container.Kind, key container.Key, plain []byte) (err error) {
+func (e *Engine) decodeAs(found *identified, kind container.Kind, key container.Key, content *content) (err error) {
 	expected := e.o.Root
 	switch kind {
 	case container.KindChunk:
-		if found.chunk, err = container.DecodeChunk(plain); err != nil {
+		if found.chunk, err = content.asChunk(); err != nil {
 			return err
 		}
 		found.contact, found.identifier = found.chunk.Contact, &found.chunk.Identifier
@@ -313,13 +308,13 @@ func (e *Engine) decodeAs(found *identified, kind container.Kind, key container.
 		found.state.Replaces = found.chunk.Replaces
 		expected = e.chunkKey(found.contact, *found.identifier)
 	case container.KindConversation:
-		if found.list, err = container.DecodeConversation(plain); err != nil {
+		if found.list, err = container.DecodeConversation(content.plain); err != nil {
 			return err
 		}
 		found.contact, found.state.Replaces = found.list.Contact, found.list.Replaces
 		expected = e.conversationKey(found.contact)
 	default:
-		if found.root, err = container.DecodeRoot(plain); err != nil {
+		if found.root, err = container.DecodeRoot(content.plain); err != nil {
 			return err
 		}
 		found.state.Replaces = found.root.Replaces

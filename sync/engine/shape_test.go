@@ -11,6 +11,7 @@ import (
 	"github.com/dm3sync/dm3sync/providers"
 	"github.com/dm3sync/dm3sync/providers/memory"
 	"github.com/dm3sync/dm3sync/sync/engine"
+	"github.com/dm3sync/dm3sync/sync/obstacle"
 )
 
 // heads opens what the devices said.
@@ -165,7 +166,7 @@ func TestStatusIsKept(t *testing.T) {
 	before := one.Status()
 	one.reopen()
 	after := one.Status()
-	if after.State != "blocked" || after.LastError != before.LastError || !after.LastSuccess.Equal(before.LastSuccess) {
+	if after.State != "blocked" || after.Obstacle != obstacle.Blocked || after.LastError != before.LastError || !after.LastSuccess.Equal(before.LastSuccess) {
 		t.Errorf("status %+v, then %+v", before, after)
 	}
 }

@@ -90,7 +90,7 @@ func (e *Engine) writeChunk(ctx context.Context, out *outgoing, chunk *container
 		out.force = out.force || anyInline(replaced)
 	}
 	out.news.AddChunk(chunk.Contact, chunk.Identifier, reconcile.State{StateRef: ref})
-	out.replace(object, key, replaced)
+	out.replace(object, key, replaced, false)
 	out.chunks.Go(func() error {
 		return e.putState(ctx, upload{object, sealed, len(replaced) > 0})
 	})
@@ -179,16 +179,8 @@ func (e *Engine) writeList(out *outgoing, kind container.Kind, key container.Key
 		return reconcile.State{}, nil, err
 	}
 	up := &upload{object: string(key) + "/" + ref.Name, sealed: sealed, proof: len(replaced) > 0}
-	out.replace(up.object, key, replaced)
+	out.replace(up.object, key, replaced, false)
 	return reconcile.State{StateRef: ref}, up, nil
-}
-
-func (e *Engine) conversationKey(contact string) container.Key {
-	return container.ConversationKey(e.o.Root, contact)
-}
-
-func (e *Engine) chunkKey(contact string, identifier container.ChunkIdentifier) container.Key {
-	return container.ChunkKey(e.conversationKey(contact), identifier)
 }
 
 // damagedInCache tells a damaged entry from a disk that fails.

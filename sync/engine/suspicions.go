@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -96,7 +97,9 @@ func (e *Engine) judge(ctx context.Context, listing int64) error {
 		}
 	}
 	e.mu.Unlock()
-	slices.SortFunc(due, func(a, b suspicion) int { return cmp.Compare(a.problem.Object, b.problem.Object) })
+	slices.SortFunc(due, func(a, b suspicion) int {
+		return cmp.Or(cmp.Compare(a.problem.Object, b.problem.Object), cmp.Compare(a.problem.Kind, b.problem.Kind))
+	})
 	for _, s := range due {
 		certain, err := e.certain(ctx, s.problem)
 		if err != nil {
@@ -217,11 +220,26 @@ func (h *liveHead) knows(name string) bool {
 // accuse names an object in use whose bytes are not what they should be. That
 // is an alarm at once: it was whole when a head named it, and objects never
 // change. Only bytes that claim to be of a newer program may be what they say,
-// and in a carried folder a file may be there in part.
+// in a carried folder a file may be there in part, and where puts need not be
+// whole, what is there may be a device's write that was to heal it: that is ruled
+// out by a copy (errAltered).
 func (e *Engine) accuse(object, contact string, err error) {
 	kind, detail := fault(err)
-	e.problem(Problem{Kind: kind, Object: object, Contact: contact, Detail: detail,
-		Alarm: kind != "newer" && !e.o.Store.Properties().Carried})
+	properties := e.o.Store.Properties()
+	inPart := properties.Carried || !properties.Durable && kind == "damaged" && !errors.Is(err, errAltered)
+	e.problem(Problem{Kind: kind, Object: object, Contact: contact, Detail: detail, Alarm: kind != "newer" && !inPart})
+}
+
+// errAltered is bytes that no write of an object left, neither whole nor cut short.
+var errAltered = errors.New("not even in part what was written")
+
+// altered looks closer at bytes that can't be opened, where those that were written
+// are kept.
+func altered(kept, there []byte, err error) error {
+	if bytes.HasPrefix(kept, there) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errAltered, err)
 }
 
 // readable takes back what was said of an object: it was read whole.
@@ -269,7 +287,7 @@ func (e *Engine) care(ctx context.Context, kind container.Kind, object, contact 
 }
 
 func missing(object, contact string) Problem {
-	return Problem{Kind: "missing", Object: object, Contact: contact, Detail: "the provider no longer has this object, and this device holds no copy; another device may"}
+	return Problem{Kind: "missing", Object: object, Contact: contact, Detail: "the place no longer has this object, and this device holds no copy; another device may"}
 }
 
 // fault says in a word and a sentence what is wrong with an object's bytes.

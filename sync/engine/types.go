@@ -11,6 +11,7 @@ import (
 	"github.com/dm3sync/dm3sync/internal/container"
 	"github.com/dm3sync/dm3sync/internal/seal"
 	"github.com/dm3sync/dm3sync/providers"
+	"github.com/dm3sync/dm3sync/sync/obstacle"
 )
 
 // DefaultChunkLimit is the chunk size limit, in bytes of plaintext, of an
@@ -32,6 +33,7 @@ type Options struct {
 	Inline     int64           // bytes that travel inside heads before they move into their containers; 0 is 1 MiB
 	Neighbours int             // chunks on each side of a range that are fetched ahead after a read that had to fetch
 	Warm       int64           // bytes of recent chunks a full pass fetches ahead; 0 none
+	Frugal     func() bool     // while it says so, nothing is fetched ahead; nil never does
 	// DeleteGrace is how long the bytes of a deleted message stay at the provider
 	// after this device first saw that they can go; 0 is not at all. It only
 	// delays.
@@ -77,9 +79,10 @@ type Report struct {
 }
 
 // Conversation describes a conversation from what is known locally. Times are
-// Unix milliseconds, zero where unknown. Messages is an estimate from what heads
-// say: too high by messages that stand in two states, and, between a deletion
-// and the purge, off by doubles of deleted ones.
+// Unix milliseconds, zero where unknown. Messages counts each message once, and no
+// deleted one. It is Estimated where that could not be told: what stands in two states
+// that are not both here (or were not compared yet: a list does so bit by bit) counts
+// twice, and what waits in the journal may stand in a state already.
 type Conversation struct {
 	Contact  string `json:"contact"`
 	Chunks   int    `json:"chunks"`
@@ -88,6 +91,8 @@ type Conversation struct {
 	Last     int64  `json:"last"`
 	Pending  int    `json:"pending"`
 	Hidden   bool   `json:"hidden"`
+
+	Estimated bool `json:"estimated,omitempty"`
 }
 
 // Range picks messages: From up to, not including, To (Unix milliseconds, To 0
@@ -103,7 +108,8 @@ type Page struct {
 	Messages    []container.Envelope
 	Provisional bool
 	Reasons     []string
-	Fetched     int // objects fetched from the provider
+	Fetched     int   // objects fetched from the provider
+	Gaps        []Gap // of a Local window: what it left out, oldest first; they may overlap
 }
 
 // Verification is what a walk through the whole tree found.
@@ -125,21 +131,25 @@ type Verification struct {
 
 // Status says how the account is. It carries no secret.
 type Status struct {
-	Account        string    `json:"account"`
-	State          string    `json:"state"` // "idle", "working" or "blocked"
-	Pending        int       `json:"pending"`
-	PendingBytes   int64     `json:"pending_bytes"`
-	Conversations  int       `json:"conversations"`
-	Chunks         int       `json:"chunks"`
-	Heads          int       `json:"heads"`
-	LastPass       time.Time `json:"last_pass,omitzero"`
-	LastSuccess    time.Time `json:"last_success,omitzero"`
-	LastError      string    `json:"last_error,omitempty"`
-	Problems       []Problem `json:"problems"`         // present ones, oldest first
-	Healed         []Healed  `json:"healed,omitempty"` // over, newest first
-	Alarms         Alarms    `json:"alarms"`
-	JournalDamaged int       `json:"journal_damaged"`
-	CacheRebuilt   bool      `json:"cache_rebuilt"`
+	Account        string        `json:"account"`
+	State          string        `json:"state"` // "idle", "working" or "blocked"
+	Pending        int           `json:"pending"`
+	PendingBytes   int64         `json:"pending_bytes"`
+	Conversations  int           `json:"conversations"` // listed and not hidden
+	Chunks         int           `json:"chunks"`
+	Heads          int           `json:"heads"`
+	Devices        int           `json:"devices"` // this one, and those it ever met by what they wrote; one that lost its cache counts anew
+	LastPass       time.Time     `json:"last_pass,omitzero"`
+	LastSuccess    time.Time     `json:"last_success,omitzero"`
+	LastError      string        `json:"last_error,omitempty"`
+	Obstacle       obstacle.Kind `json:"obstacle,omitempty" doc:"What kind of thing is in the way: of last_error, or of reason while the account is not open"`
+	Problems       []Problem     `json:"problems"`         // present ones, oldest first
+	Healed         []Healed      `json:"healed,omitempty"` // over, newest first
+	Alarms         Alarms        `json:"alarms"`
+	JournalDamaged int           `json:"journal_damaged"`
+	CacheRebuilt   bool          `json:"cache_rebuilt"`
+
+	HiddenConversations int `json:"hidden_conversations,omitempty"`
 }
 
 // Sentinels of this package, matched with errors.Is.
@@ -151,7 +161,7 @@ var (
 	ErrLimit = errors.New("chunk limit is smaller than the largest message")
 	// ErrBlocked is an account that stopped to be safe; the text says why and
 	// what to do.
-	ErrBlocked = errors.New("account is blocked")
+	ErrBlocked = errors.New("the account has stopped to be safe")
 	// ErrNoConversation is a contact of whom this device knows nothing.
 	ErrNoConversation = errors.New("no such conversation is known here")
 	// ErrClosed is a call on an engine that was closed.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dm3sync/dm3sync/internal/container"
+	"github.com/dm3sync/dm3sync/internal/seal"
 	"github.com/dm3sync/dm3sync/providers"
 	"github.com/dm3sync/dm3sync/sync/reconcile"
 )
@@ -88,7 +89,7 @@ func (e *Engine) lostHeads(ctx context.Context, shown map[string]bool, names []s
 			e.mu.Unlock()
 			// It was there between two listings that left it out; in a carried folder it
 			// may have come and gone meanwhile.
-			e.problem(Problem{Kind: "withheld", Alarm: !properties.Carried, Object: e.headObject(name), Detail: "the provider has this head and does not list it"})
+			e.problem(Problem{Kind: "withheld", Alarm: !properties.Carried, Object: e.headObject(name), Detail: "the place has this head and does not list it"})
 		}
 	}
 	if len(lost) == 0 {
@@ -101,7 +102,7 @@ func (e *Engine) lostHeads(ctx context.Context, shown map[string]bool, names []s
 		return err
 	}
 	for _, name := range lost {
-		if sealed, ok := e.o.Cache.Blobs().Get(e.headObject(name)); ok {
+		if sealed, ok := e.sound(e.headObject(name)); ok {
 			if err := e.putWhole(ctx, e.headObject(name), sealed, false); err != nil {
 				return err
 			}
@@ -130,14 +131,14 @@ func (e *Engine) nameLost(ctx context.Context, shown map[string]bool, lost []str
 	}
 	if back > 0 {
 		e.problem(Problem{Kind: "rolled back", Alarm: true, Container: "account", Object: "account",
-			Detail: fmt.Sprintf("the provider shows an older state of the account: %d of the newest heads are gone, %d objects that were replaced are back; "+
+			Detail: fmt.Sprintf("the place shows an older state of the account: %d of the newest heads are gone, %d objects that were replaced are back; "+
 				"what this device holds is written again", len(lost), back)})
 		return nil
 	}
 	for _, name := range lost {
-		detail := "the provider no longer has this head, and this device holds no copy"
-		if e.o.Cache.Blobs().Has(e.headObject(name)) {
-			detail = "the provider no longer has this head; it is written again from the cache"
+		detail := "the place no longer has this head, and this device holds no copy"
+		if _, ok := e.sound(e.headObject(name)); ok {
+			detail = "the place no longer has this head; it is written again from the cache"
 		}
 		p := Problem{Kind: "withheld", Alarm: properties.CurrentListings && !properties.Carried, Object: e.headObject(name), Detail: detail}
 		if properties.CurrentListings {
@@ -223,14 +224,14 @@ func (e *Engine) rereadHead(ctx context.Context, name string) error {
 	there, err := e.o.Store.Get(ctx, object)
 	kept, cached := e.o.Cache.Blobs().Get(object)
 	if cached {
-		_, keptErr := e.openHead(kept)
+		_, keptErr := e.openNamed(name, kept)
 		cached = keptErr == nil
 	}
 	switch {
 	case absent(err) && !e.isShownHead(name):
 		return nil // pull looks after it
 	case absent(err):
-		e.suspect(Problem{Kind: "missing", Object: object, Detail: "the provider says that it does not have this head, which it lists"}, "")
+		e.suspect(Problem{Kind: "missing", Object: object, Detail: "the place says that it does not have this head, which it lists"}, "")
 		return nil
 	case err != nil:
 		return fmt.Errorf("engine: read head %s: %w", name, err)
@@ -242,11 +243,10 @@ func (e *Engine) rereadHead(ctx context.Context, name string) error {
 	}
 	// Nobody ever writes other bytes under a head's name.
 	_, err = e.openNamed(name, there)
-	if kind, detail := fault(err); kind == "newer" {
-		e.problem(Problem{Kind: "damaged", Alarm: !e.o.Store.Properties().Carried, Object: object, Detail: "this head is not what was written"})
-	} else {
-		e.problem(Problem{Kind: kind, Alarm: !e.o.Store.Properties().Carried, Object: object, Detail: detail})
+	if word, _ := fault(err); word == "newer" {
+		err = seal.ErrDamaged // a copy is here: it is not what it says
 	}
+	e.accuse(object, "", altered(kept, there, err))
 	if err := e.putWhole(ctx, object, kept, true); err != nil {
 		return err
 	}

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/dm3sync/dm3sync/cache"
 	"github.com/dm3sync/dm3sync/internal/container"
 	"github.com/dm3sync/dm3sync/internal/seal"
@@ -224,13 +222,10 @@ func (v *verifier) part(ctx context.Context, places []place) (n int, err error) 
 func (v *verifier) walkAll(ctx context.Context, places []place, sum *Verification) error {
 	for look := 1; len(places) > 0; look++ {
 		walks := make([]*walk, len(places))
-		group, groupContext := errgroup.WithContext(ctx)
-		group.SetLimit(v.parallel())
-		for i, at := range places {
-			walks[i] = &walk{verifier: v, place: at}
-			group.Go(func() error { return walks[i].run(groupContext) })
-		}
-		if err := group.Wait(); err != nil {
+		if err := v.abreast(ctx, len(places), func(ctx context.Context, i int) error {
+			walks[i] = &walk{verifier: v, place: places[i]}
+			return walks[i].run(ctx)
+		}); err != nil {
 			return err
 		}
 		again, err := v.settle(ctx, walks, look < verifyLooks)
@@ -319,7 +314,7 @@ func (v *verifier) orphan(ctx context.Context, object string) error {
 	case err != nil:
 		v.report("damaged", object, "", "no head names this object and it can't be read: %v", err)
 	default:
-		v.report("orphan", object, "", "no head names this state; dm3sync sync --scrub takes care of it")
+		v.report("orphan", object, "", "no head names this state; `dm3sync sync --scrub` takes care of it")
 	}
 	return nil
 }

@@ -94,22 +94,22 @@ func (w *walk) report(kind, object, format string, arguments ...any) {
 func (w *walk) faulty(object string, reason error) {
 	kind, detail := fault(reason)
 	if absent(reason) {
-		kind, detail = "missing", "a head names this state and the provider does not have it"
+		kind, detail = "missing", "a head names this state and the place does not have it"
 	}
 	w.report(kind, object, "%s", detail)
 	w.bad = append(w.bad, badState{object, reason})
 }
 
-// plain reads a state from the provider, not from the cache. ok is false after a
+// read reads a state from the provider, not from the cache. ok is false after a
 // fault was reported.
-func (w *walk) plain(ctx context.Context, kind container.Kind, key container.Key, state reconcile.State) (plain []byte, ok bool, err error) {
+func (w *walk) read(ctx context.Context, kind container.Kind, key container.Key, state reconcile.State) (found *content, ok bool, err error) {
 	w.found.States++
 	if state.Inline() {
-		if plain, err = w.inlineState(ctx, state); err != nil {
+		if found, err = w.inlineState(ctx, state); err != nil {
 			w.report("damaged", w.headObject(state.Head), "an inline state can't be read: %v", err)
 			return nil, false, ctx.Err()
 		}
-		return plain, true, nil
+		return found, true, nil
 	}
 	object := string(key) + "/" + state.Name
 	sealed, err := w.store.Get(ctx, object)
@@ -117,14 +117,14 @@ func (w *walk) plain(ctx context.Context, kind container.Kind, key container.Key
 		w.suspect(missing(object, w.place.Contact), "")
 	}
 	if err == nil {
-		plain, err = w.o.Sealer.Open(nil, kind, key, sealed)
+		found, err = w.open(kind, key, sealed)
 	}
-	if err == nil && !fits(kind, state, plain) {
+	if err == nil && !fits(kind, state, found) {
 		err = errSwapped
 	}
 	if err == nil {
 		w.readable(object)
-		return plain, true, nil
+		return found, true, nil
 	}
 	if !unusable(err) {
 		return nil, false, err
@@ -136,14 +136,14 @@ func (w *walk) plain(ctx context.Context, kind container.Kind, key container.Key
 func (w *walk) root(ctx context.Context) error {
 	listed := make(map[string]bool)
 	for _, state := range w.statesOf(w.place) {
-		plain, ok, err := w.plain(ctx, container.KindRoot, w.o.Root, state)
+		found, ok, err := w.read(ctx, container.KindRoot, w.o.Root, state)
 		if err != nil {
 			return err
 		}
 		if !ok {
 			continue
 		}
-		root, err := container.DecodeRoot(plain)
+		root, err := container.DecodeRoot(found.plain)
 		if err != nil {
 			w.faulty(string(w.o.Root)+"/"+state.Name, err)
 			continue
@@ -170,14 +170,14 @@ func (w *walk) conversation(ctx context.Context) error {
 	key := w.conversationKey(w.place.Contact)
 	listed := make(map[container.ChunkIdentifier]bool)
 	for _, state := range conversation.States {
-		plain, ok, err := w.plain(ctx, container.KindConversation, key, state)
+		found, ok, err := w.read(ctx, container.KindConversation, key, state)
 		if err != nil {
 			return err
 		}
 		if !ok {
 			continue
 		}
-		list, err := container.DecodeConversation(plain)
+		list, err := container.DecodeConversation(found.plain)
 		if err != nil {
 			w.faulty(string(key)+"/"+state.Name, err)
 			continue
@@ -206,14 +206,14 @@ func (w *walk) chunk(ctx context.Context) error {
 	key := w.chunkKey(w.place.Contact, *w.place.Chunk)
 	var parts []*container.Chunk
 	for _, state := range w.statesOf(w.place) {
-		plain, ok, err := w.plain(ctx, container.KindChunk, key, state)
+		found, ok, err := w.read(ctx, container.KindChunk, key, state)
 		if err != nil {
 			return err
 		}
 		if !ok {
 			continue
 		}
-		part, err := container.DecodeChunk(plain)
+		part, err := found.asChunk()
 		if err != nil {
 			w.faulty(string(key)+"/"+state.Name, err)
 			continue
@@ -281,7 +281,7 @@ func (w *walk) outline(ctx context.Context) error {
 			w.found.States++
 			continue
 		}
-		if _, _, err := w.plain(ctx, container.KindChunk, key, state); err != nil {
+		if _, _, err := w.read(ctx, container.KindChunk, key, state); err != nil {
 			return err
 		}
 	}

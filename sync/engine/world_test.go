@@ -31,14 +31,16 @@ func storageKey() (key [32]byte) {
 // device is one engine with a cache of its own.
 type device struct {
 	*engine.Engine
-	t      *testing.T
+	t      testing.TB
 	folder string
+	disk   cache.Disk // nil: the machine's
+	budget int64      // of blobs; 0: the default
 	store  providers.Store
 	cache  *cache.Cache
 	change func(*engine.Options)
 }
 
-func newDevice(t *testing.T, store providers.Store, change func(*engine.Options)) *device {
+func newDevice(t testing.TB, store providers.Store, change func(*engine.Options)) *device {
 	t.Helper()
 	d := &device{t: t, folder: t.TempDir(), store: store, change: change}
 	d.open()
@@ -48,7 +50,7 @@ func newDevice(t *testing.T, store providers.Store, change func(*engine.Options)
 
 func (d *device) open() {
 	d.t.Helper()
-	kept, err := cache.Open(d.folder, cache.Options{})
+	kept, err := cache.Open(d.folder, cache.Options{Disk: d.disk, BlobBudget: d.budget})
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -166,7 +168,7 @@ func message(contact string, timestamp int64, text string) engine.Item {
 	return engine.Item{Contact: contact, Envelope: envelope}
 }
 
-func same(t *testing.T, what string, got, want map[container.MessageHash]string) {
+func same(t testing.TB, what string, got, want map[container.MessageHash]string) {
 	t.Helper()
 	if !maps.Equal(got, want) {
 		missing, extra := 0, 0

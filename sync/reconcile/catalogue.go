@@ -45,6 +45,8 @@ type Catalogue struct {
 	Limit         int64 // largest chunk size limit that any device asked for, bytes
 	Root          []State
 	Conversations map[string]*Conversation
+
+	changed map[string]struct{} // contacts, see TakeChanged
 }
 
 // Add unites the catalogue with what one head says. The order of calls does
@@ -68,25 +70,30 @@ func (c *Catalogue) Add(name string, head *container.Head) {
 func (c *Catalogue) Drop(head *container.Head, gone func(name string) bool) {
 	c.Root = drop(c.Root, gone)
 	for i := range head.Talks {
-		c.Conversations[head.Talks[i].Contact].drop(gone)
+		c.drop(head.Talks[i].Contact, gone)
 	}
 }
 
 // DropAll is Drop for all containers.
 func (c *Catalogue) DropAll(gone func(name string) bool) {
 	c.Root = drop(c.Root, gone)
-	for _, conversation := range c.Conversations {
-		conversation.drop(gone)
+	for contact := range c.Conversations {
+		c.drop(contact, gone)
 	}
 }
 
-func (c *Conversation) drop(gone func(name string) bool) {
-	if c == nil {
+func (c *Catalogue) drop(contact string, gone func(name string) bool) {
+	conversation := c.Conversations[contact]
+	if conversation == nil {
 		return
 	}
-	c.States = drop(c.States, gone)
-	for i := range c.Chunks {
-		c.Chunks[i].States = drop(c.Chunks[i].States, gone)
+	conversation.States = drop(conversation.States, gone)
+	for i := range conversation.Chunks {
+		chunk := &conversation.Chunks[i]
+		before := len(chunk.States)
+		if chunk.States = drop(chunk.States, gone); len(chunk.States) != before {
+			c.note(contact)
+		}
 	}
 }
 
@@ -97,20 +104,7 @@ func drop(states []State, gone func(name string) bool) []State {
 // Inherit adds, to the names that a state of a container replaces, those that the
 // states of these names had replaced. The container is named as States does.
 func (c *Catalogue) Inherit(contact string, identifier *container.ChunkIdentifier, replaced []string) []string {
-	states := c.Root
-	switch conversation := c.Conversations[contact]; {
-	case contact == "":
-	case conversation == nil:
-		return replaced
-	case identifier == nil:
-		states = conversation.States
-	default:
-		states = nil
-		if chunk := conversation.Chunk(*identifier); chunk != nil {
-			states = chunk.States
-		}
-	}
-	all := replaced
+	states, all := c.Of(contact, identifier), replaced
 	for i := range states {
 		if slices.Contains(replaced, states[i].Name) {
 			all = union(states[i].Replaces, all)
@@ -169,49 +163,63 @@ func (c *Catalogue) Unite(other *Catalogue) {
 }
 
 // AddRoot adds states of the root.
-func (c *Catalogue) AddRoot(states ...State) { c.Root = addStates(c.Root, states) }
+func (c *Catalogue) AddRoot(states ...State) { c.Root, _ = addStates(c.Root, states) }
 
 // AddConversation adds states of a conversation container.
 func (c *Catalogue) AddConversation(contact string, states ...State) {
 	conversation := c.conversation(contact)
-	conversation.States = addStates(conversation.States, states)
+	conversation.States, _ = addStates(conversation.States, states)
 }
 
 // AddHidden takes a conversation's counter of being hidden: the greatest counts.
 func (c *Catalogue) AddHidden(contact string, counter int64) {
 	conversation := c.conversation(contact)
-	conversation.Hidden = max(conversation.Hidden, counter)
+	if counter > conversation.Hidden {
+		conversation.Hidden = counter
+		c.note(contact)
+	}
 }
 
 // AddChunk adds states of a chunk.
 func (c *Catalogue) AddChunk(contact string, identifier container.ChunkIdentifier, states ...State) {
-	chunk := c.conversation(contact).chunk(identifier)
-	chunk.States = addStates(chunk.States, states)
+	conversation := c.conversation(contact)
+	before := len(conversation.Chunks)
+	chunk := conversation.chunk(identifier)
+	var changed bool
+	if chunk.States, changed = addStates(chunk.States, states); changed || len(conversation.Chunks) != before {
+		c.note(contact)
+	}
 }
 
 // addStates unites states of one container: what one of them replaces goes, and
-// what that one had replaced stays replaced, also when it comes last.
-func addStates(states, more []State) []State {
+// what that one had replaced stays replaced, also when it comes last. changed
+// tells that other states are in use now.
+func addStates(states, more []State) (united []State, changed bool) {
 	for _, state := range more {
-		states = addState(states, state)
+		var other bool
+		states, other = addState(states, state)
+		changed = changed || other
 	}
-	return states
+	return states, changed
 }
 
-func addState(states []State, state State) []State {
+func addState(states []State, state State) (united []State, changed bool) {
+	before := len(states)
 	for i := range states {
 		known := &states[i]
 		switch {
 		case known.Name == state.Name:
 			state.Replaces = union(known.Replaces, state.Replaces)
 			*known = state
-			return dropReplaced(states, i)
 		case slices.Contains(known.Replaces, state.Name):
 			known.Replaces = union(state.Replaces, known.Replaces)
-			return dropReplaced(states, i)
+		default:
+			continue
 		}
+		united = dropReplaced(states, i)
+		return united, len(united) != before
 	}
-	return dropReplaced(append(states, state), len(states))
+	return dropReplaced(append(states, state), before), true
 }
 
 // dropReplaced drops what the state at index heir replaces. The heir takes over
@@ -327,6 +335,25 @@ func (c *Catalogue) States(yield func(contact string, identifier *container.Chun
 			}
 		}
 	}
+}
+
+// Of returns the states of one container, which is named as States does; nil when it
+// is not there. They belong to the catalogue.
+func (c *Catalogue) Of(contact string, identifier *container.ChunkIdentifier) []State {
+	if contact == "" {
+		return c.Root
+	}
+	conversation := c.Conversations[contact]
+	switch {
+	case conversation == nil:
+		return nil
+	case identifier == nil:
+		return conversation.States
+	}
+	if chunk := conversation.Chunk(*identifier); chunk != nil {
+		return chunk.States
+	}
+	return nil
 }
 
 // InlineBytes counts the bytes that travel inside heads.

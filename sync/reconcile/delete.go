@@ -85,17 +85,3 @@ func naming(states []State, state *State) (tombstones int64) {
 	}
 	return tombstones
 }
-
-// Shown estimates how many messages a chunk shows: those of its states, less
-// the tombstones that wait for a purge. Messages that stand in two states count
-// twice.
-func (c *Chunk) Shown() int64 {
-	var shown int64
-	for i := range c.States {
-		shown += c.States[i].Messages()
-	}
-	for _, state := range Purge(c.States) {
-		shown -= state.Tombstones
-	}
-	return max(shown, 0)
-}

@@ -12,6 +12,10 @@ const (
 	ManyStates = 8       // states of one container before the small ones are merged
 	ManyHeads  = 16      // heads of one size class before one absorbs them
 	InlineMost = 1 << 20 // bytes inside heads before they move into their containers
+	// CompactMost bounds the plaintext of the states that become one, far below the
+	// largest that can be sealed: items of one timestamp can't be split, so whoever
+	// sends very many of them could make a chunk that nobody can write again as a whole.
+	CompactMost = 32 << 20
 )
 
 // Compact picks the states of one container that shall become one, or none.
@@ -20,9 +24,11 @@ const (
 // only into one that is larger by half at least, so an item is written again at
 // most about as often as the logarithm of the container's size. With spill,
 // every inline state is picked, and with it the objects that are not much larger
-// than what is moved anyway.
+// than what is moved anyway. Together they are never larger than CompactMost, inline
+// states aside.
 func Compact(states []State, closed, spill bool) []State {
 	objects, inline := parted(states)
+	objects = withinMost(objects, inline)
 	if spill && len(inline) > 0 {
 		return withSmaller(inline, objects, closed)
 	}
@@ -33,6 +39,21 @@ func Compact(states []State, closed, spill bool) []State {
 		return nil
 	}
 	return smaller(objects)
+}
+
+// withinMost leaves out the largest objects, of which the sizes stand in order, so that
+// what is left is not too much for one state together with all that travels in heads.
+func withinMost(objects, inline []State) []State {
+	var sum int64
+	for _, state := range inline {
+		sum += state.Size
+	}
+	for i, state := range objects {
+		if sum += state.Size; sum > CompactMost {
+			return objects[:i]
+		}
+	}
+	return objects
 }
 
 // smaller returns the most of the smaller objects, in the order of size, of

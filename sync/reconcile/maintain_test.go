@@ -187,7 +187,7 @@ func TestCompactProperties(t *testing.T) {
 		var total int64
 		smallest := int64(math.MaxInt64)
 		for range rapid.IntRange(1, 120).Draw(t, "appends") {
-			size := int64(1) << rapid.IntRange(4, 20).Draw(t, "bits")
+			size := int64(1) << rapid.IntRange(4, 16).Draw(t, "bits") // all together stay below CompactMost
 			size += rapid.Int64Range(0, size).Draw(t, "size")
 			total, smallest = total+size, min(smallest, size)
 			s.append(size, rapid.Bool().Draw(t, "inline"))
@@ -208,6 +208,38 @@ func TestCompactProperties(t *testing.T) {
 			t.Fatalf("closed with %d states", len(s.states))
 		}
 	})
+}
+
+// TestCompactMost: states that are too much for one, as a flood of messages of one
+// timestamp makes them, become as few as fit, and then stay.
+func TestCompactMost(t *testing.T) {
+	const piece = reconcile.CompactMost / 20
+	for _, closed := range []bool{false, true} {
+		var list []reconcile.State
+		for i := range 1000 {
+			list = append(list, reconcile.State{StateRef: container.StateRef{Name: fmt.Sprintf("state%d", i), Size: piece}})
+			for rounds := 0; ; rounds++ {
+				picked := reconcile.Compact(list, closed, i%100 == 0)
+				if len(picked) == 0 {
+					break
+				}
+				union := reconcile.State{StateRef: container.StateRef{Name: fmt.Sprintf("union%d.%d", i, rounds)}}
+				for _, state := range picked {
+					union.Size += state.Size
+				}
+				if union.Size > reconcile.CompactMost || len(picked) < 2 || rounds > 3 {
+					t.Fatalf("%d states of %d bytes in round %d", len(picked), union.Size, rounds)
+				}
+				list = slices.DeleteFunc(list, func(s reconcile.State) bool {
+					return slices.ContainsFunc(picked, func(p reconcile.State) bool { return p.Name == s.Name })
+				})
+				list = append(list, union)
+			}
+		}
+		if len(list) > 1000/20*2+reconcile.ManyStates {
+			t.Errorf("closed %v: %d states are left", closed, len(list))
+		}
+	}
 }
 
 // checkStates: objects are few, or each is more than twice as large as all

@@ -6,6 +6,8 @@ import "time"
 // has no lock and reads no clock. The zero time means "not" everywhere.
 type plan struct {
 	paused  bool
+	small   bool      // only flushes; what else is due waits
+	owed    bool      // while small: a full pass was asked for
 	kick    string    // reason of a pass that is due at once
 	dirty   time.Time // first append that no pass has taken
 	last    time.Time // last append that no pass has taken
@@ -47,6 +49,9 @@ func (p *plan) decide(now time.Time, o Options) (Trigger, time.Time) {
 	if p.paused {
 		return Trigger{}, time.Time{}
 	}
+	if p.small {
+		return p.decideSmall(now, o)
+	}
 	if p.kick != "" {
 		return Trigger{Full: true, Reason: p.kick}, now
 	}
@@ -68,6 +73,26 @@ func (p *plan) decide(now time.Time, o Options) (Trigger, time.Time) {
 	return best.trigger, best.at
 }
 
+// decideSmall is decide for flushes alone: at the start, when somebody asks, after appends
+// and after failures.
+func (p *plan) decideSmall(now time.Time, o Options) (Trigger, time.Time) {
+	switch {
+	case p.kick != "":
+		return Trigger{Flush: true, Reason: p.kick}, now
+	case !p.hold.IsZero():
+		return Trigger{Flush: true, Reason: ReasonRetry}, p.hold
+	}
+	return Trigger{Flush: true, Reason: ReasonAppend}, earlier(after(p.last, o.Idle), after(p.dirty, o.Longest))
+}
+
+// setSmall begins or ends flushes alone.
+func (p *plan) setSmall(small bool) {
+	p.small = small
+	if !small && p.owed {
+		p.owed, p.kick = false, ReasonKick
+	}
+}
+
 func (p *plan) candidates(o Options) [5]due {
 	return [...]due{
 		{p.scrub, Trigger{Full: true, Scrub: true, Reason: ReasonScrub}},
@@ -84,6 +109,8 @@ func (p *plan) begin(t Trigger) {
 	p.dirty, p.last = time.Time{}, time.Time{}
 	if t.Full {
 		p.kick, p.noticed, p.look = "", time.Time{}, time.Time{}
+	} else if p.kick != "" {
+		p.kick, p.owed = "", true
 	}
 }
 

@@ -2,8 +2,8 @@
 // interval, after sleep, and after failures. It is timing and nothing else: it
 // knows no engine and no provider, only a function to call.
 //
-// Import order: beside sync/engine, imports only the standard library; below
-// internal/agent.
+// Import order: below sync/engine and internal/agent; it imports only the standard
+// library.
 //
 // No decision about data hangs on these clocks; a pass that runs too early or
 // too late is still right (design.md, part 4, invariant 10).
@@ -164,6 +164,18 @@ func (s *Schedule) Pause(paused bool) {
 	s.plan.paused = paused
 	s.mu.Unlock()
 	s.signal()
+}
+
+// Small makes only flushes run (true), of what was appended, or everything again (false). What
+// else became due meanwhile runs then.
+func (s *Schedule) Small(small bool) {
+	s.mu.Lock()
+	changed := s.plan.small != small
+	s.plan.setSmall(small)
+	s.mu.Unlock()
+	if changed {
+		s.signal()
+	}
 }
 
 // Paused reports whether the schedule is paused.

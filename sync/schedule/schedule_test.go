@@ -230,7 +230,7 @@ func TestFailures(t *testing.T) {
 		r.want("1m1s full kick")
 	})
 	wait := Options{Wait: func(error) time.Duration { return time.Hour }, RetryLimit: time.Minute}
-	bubble(t, "the provider's own wait is kept", wait, func(_ *testing.T, r *rig) {
+	bubble(t, "the place's own wait is kept", wait, func(_ *testing.T, r *rig) {
 		r.set(errPass, 0)
 		r.sleep(time.Minute)
 		r.set(nil, 0)

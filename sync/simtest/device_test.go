@@ -52,12 +52,16 @@ type device struct {
 	server  *server
 	random  *rand.Rand // of its place's faults
 	weather weather
-	skew    time.Duration
+	skew    time.Duration                  // of its clock, which its messages are written by
+	jump    time.Duration                  // of what else goes by its clock, far beyond
 	knows   map[container.MessageHash]bool // what it acknowledged or showed
 	gone    bool
 	full    bool // its disk
 	cloned  bool
-	noticed []string // harmed objects that it wrote again
+	born    int            // heads that were written before this device was there
+	shaken  bool           // its records may not be those of its last run
+	met     map[string]int // names of other devices, by heads that it read: heads of its own under them since
+	noticed []noticed      // harmed objects that it wrote again
 
 	*engine.Engine
 	cache  *cache.Cache
@@ -94,11 +98,11 @@ func (d *device) open() error {
 		return err
 	}
 	view := &view{world: w, device: d.id, server: d.server, random: d.random, promise: w.setting.promise, weather: d.weather,
-		shown: make(map[string][]providers.Object), crash: d.crash}
+		shown: make(map[string][]providers.Object), lag: make(map[string]int), crash: d.crash}
 	opened, err := engine.Open(context.Background(), engine.Options{
 		Account: d.account.name, Root: d.account.root, Sealer: d.account.sealer, Store: view, Cache: kept,
 		ChunkLimit: w.setting.chunkLimit, Inline: w.setting.inline, LookEvery: w.setting.lookEvery, Grace: time.Millisecond, DeleteGrace: w.setting.grace,
-		Random: rand.NewChaCha8(w.nextSeed()), Now: func() time.Time { return time.Now().Add(d.skew) }, Log: d.logger(),
+		Random: rand.NewChaCha8(w.nextSeed()), Now: func() time.Time { return time.Now().Add(d.skew + d.jump) }, Log: d.logger(),
 	})
 	if err != nil {
 		_ = kept.Close() // after a crash it says so again
@@ -125,12 +129,19 @@ func (t traced) Write(line []byte) (int, error) {
 
 // crash ends the run at once: nothing that it does from here on has any effect.
 func (d *device) crash() {
+	d.shake()
 	d.view.dead.Store(true)
 	if d.world.setting.liar {
 		d.disk.Kill() // what the place loses must be on some disk
 		return
 	}
 	d.disk.Crash(nil)
+}
+
+// shake notes that a device's records may not be those of its last run.
+func (d *device) shake() {
+	d.shaken = true
+	clear(d.met)
 }
 
 // emptyDisk makes room again.
@@ -201,7 +212,7 @@ func (d *device) pass(work engine.Work) {
 	if *trace {
 		d.world.log(fmt.Sprintf("      device %d: %+v: %+v %v", d.id, work, report, err))
 	}
-	if err == nil || d.view.dead.Load() {
+	if err == nil || d.view.dead.Load() || d.world.spent {
 		return
 	}
 	if d.full {
@@ -312,6 +323,9 @@ func (d *device) holds() map[container.MessageHash][]byte {
 		}
 		if page.Provisional {
 			d.world.fail("device %d: %s is provisional when all is quiet: %v", d.id, conversation.Contact, page.Reasons)
+		}
+		if shown := len(page.Messages); shown == 0 || !conversation.Estimated && shown != conversation.Messages {
+			d.world.fail("device %d: %s is listed with %d messages, of which %d are shown", d.id, conversation.Contact, conversation.Messages, shown)
 		}
 		for i := range page.Messages {
 			all[page.Messages[i].Hash] = page.Messages[i].JSON

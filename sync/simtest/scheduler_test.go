@@ -24,7 +24,42 @@ type moment struct {
 type scheduler struct {
 	mu      sync.Mutex
 	waiting []*moment
-	count   int64 // moments so far
+	idle    []*worker
+	count   int64  // moments so far
+	weigh   func() // called at each of them, while nothing moves; nil for nothing
+}
+
+// worker is a goroutine that does one task after the other. A fresh one for each
+// task would have to grow its stack anew each time, by copying it.
+type worker struct{ tasks chan func() }
+
+// start lets a worker do a task.
+func (s *scheduler) start(task func()) {
+	s.mu.Lock()
+	var w *worker
+	if last := len(s.idle) - 1; last >= 0 {
+		w, s.idle = s.idle[last], s.idle[:last]
+	}
+	s.mu.Unlock()
+	if w == nil {
+		w = &worker{make(chan func())}
+		go func() {
+			for task := range w.tasks {
+				task()
+				s.mu.Lock()
+				s.idle = append(s.idle, w)
+				s.mu.Unlock()
+			}
+		}()
+	}
+	w.tasks <- task
+}
+
+// end ends the workers, when all tasks are done.
+func (s *scheduler) end() {
+	for _, w := range s.idle {
+		close(w.tasks)
+	}
 }
 
 // pause returns when it is this device's turn.
@@ -42,7 +77,7 @@ func (s *scheduler) run(random *rand.Rand, tasks ...func()) error {
 	var mu sync.Mutex
 	left := len(tasks)
 	for i, task := range tasks {
-		go func() {
+		s.start(func() {
 			if len(tasks) > 1 {
 				s.pause(i, "begin") // one at a time from the first
 			}
@@ -50,11 +85,14 @@ func (s *scheduler) run(random *rand.Rand, tasks ...func()) error {
 			mu.Lock()
 			left--
 			mu.Unlock()
-		}()
+		})
 	}
 	idle := time.Duration(0)
 	for {
 		synctest.Wait()
+		if s.weigh != nil {
+			s.weigh()
+		}
 		if s.release(random) {
 			idle = 0
 			continue

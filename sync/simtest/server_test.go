@@ -15,11 +15,12 @@ import (
 type server struct {
 	mu       sync.Mutex
 	objects  map[string][]byte
-	names    []string // sorted
-	withheld map[string]bool
-	late     []func() // effects of requests that were given up
+	names    []string       // sorted
+	withheld map[string]int // from a device, by its id, or from everyone
+	late     []func()       // effects of requests that were given up
 	puts     int
 	changed  func(change) // a carrier takes it from here; nil without one
+	receipts receipts     // what a carrier brought
 }
 
 // change is what a carrier takes to the other copies of a folder.
@@ -29,7 +30,7 @@ type change struct {
 }
 
 func newServer() *server {
-	return &server{objects: make(map[string][]byte), withheld: make(map[string]bool)}
+	return &server{objects: make(map[string][]byte), withheld: make(map[string]int), receipts: receipts{replaced: make(map[string]bool)}}
 }
 
 func (s *server) put(name string, data []byte) {
@@ -69,14 +70,22 @@ func (s *server) drop(name string) {
 	}
 }
 
+const everyone = -1
+
+// hides tells whether the place withholds an object from a device.
+func (s *server) hides(name string, device int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	from, withheld := s.withheld[name]
+	return withheld && (from == everyone || from == device)
+}
+
+// get returns an object's bytes, which nobody may change.
 func (s *server) get(name string) ([]byte, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.withheld[name] {
-		return nil, false
-	}
 	data, ok := s.objects[name]
-	return bytes.Clone(data), ok
+	return slices.Clip(data), ok
 }
 
 func (s *server) list(prefix string) (shown []providers.Object) {
@@ -87,9 +96,7 @@ func (s *server) list(prefix string) (shown []providers.Object) {
 		if !strings.HasPrefix(name, prefix) {
 			break
 		}
-		if !s.withheld[name] {
-			shown = append(shown, providers.Object{Name: name, Size: int64(len(s.objects[name]))})
-		}
+		shown = append(shown, providers.Object{Name: name, Size: int64(len(s.objects[name]))})
 	}
 	return shown
 }
@@ -179,6 +186,7 @@ func (s *server) lose(name string) {
 // undone by an earlier one.
 type carrier struct {
 	copies  []*server
+	arrived func(to *server, name string, data []byte)
 	clock   int
 	seen    []map[string]int // by copy and name, the change that it shows
 	waiting []parcel
@@ -197,6 +205,7 @@ func (c *carrier) add() *server {
 	if from > 0 { // a new copy begins with all that one of the others has
 		for name, data := range c.copies[0].snapshot() {
 			s.keep(name, data)
+			c.arrived(s, name, data)
 			c.seen[from][name] = c.seen[0][name]
 		}
 		for _, p := range c.waiting {
@@ -231,6 +240,9 @@ func (c *carrier) carry(random *rand.Rand, n int) {
 		}
 		c.seen[p.to][p.name] = p.number
 		s := c.copies[p.to]
+		if p.data != nil {
+			c.arrived(s, p.name, p.data)
+		}
 		s.mu.Lock()
 		if p.data == nil {
 			s.drop(p.name)

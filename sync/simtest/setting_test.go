@@ -80,6 +80,17 @@ func (s setting) String() string {
 	return strings.Join(words, ", ")
 }
 
+// has tells whether the setting is one with all of some words, comma separated.
+func (s setting) has(words string) bool {
+	text := s.String()
+	for word := range strings.SplitSeq(words, ",") {
+		if !strings.Contains(text, word) {
+			return false
+		}
+	}
+	return true
+}
+
 // step is one entry of a history: what is done, by which device, and the seed of
 // everything else about it, so that leaving steps out changes no other one.
 type step struct {

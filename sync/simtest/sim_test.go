@@ -24,9 +24,14 @@ var (
 	shrink = flag.Duration("simtest.shrink", time.Minute, "how long to look for a shorter history of a failure")
 	all    = flag.Bool("simtest.all", false, "go on after a failure, and tell each in one line")
 	honest = flag.Bool("simtest.honest", false, "no world with a place that lies")
+	within = flag.String("simtest.in", "", "of these seeds, only worlds with all of these words in their setting, such as carried,small cache")
 	alarms = flag.Bool("simtest.alarms", true, "an alarm in a world whose place keeps its promises is a failure")
 	trace  = flag.Bool("simtest.trace", false, "print the steps as they are done")
 )
+
+// stuckAfter is when a world is named that has not ended; the slowest take some
+// seconds.
+const stuckAfter = 2 * time.Minute
 
 // TestRandomWorlds runs random worlds, as many as asked for, on all processors.
 func TestRandomWorlds(t *testing.T) {
@@ -35,8 +40,9 @@ func TestRandomWorlds(t *testing.T) {
 		return
 	}
 	// Worlds are small and throw much away: with the usual setting a fifth of
-	// the processor time went into looking for what is still in use.
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	// the processor time went into looking for what is still in use. So some 200
+	// MB are taken.
+	defer debug.SetGCPercent(debug.SetGCPercent(800))
 	var next, done, steps, moments, writes atomic.Int64
 	var failed atomic.Bool
 	end := time.Now().Add(*long)
@@ -49,7 +55,15 @@ func TestRandomWorlds(t *testing.T) {
 					return
 				}
 				h := newHistory(*first + uint64(n))
+				h.idle = failed.Load
+				if !h.setting.has(*within) {
+					continue
+				}
+				stuck := time.AfterFunc(stuckAfter, func() {
+					fmt.Fprintf(os.Stderr, "seed %d (%v) has run for %v: does something wait that no time ends, such as a sync.Mutex?\n", h.seed, h.setting, stuckAfter)
+				})
 				result := h.run(t, nil)
+				stuck.Stop()
 				done.Add(1)
 				steps.Add(int64(len(h.steps)))
 				moments.Add(result.moments)
@@ -88,6 +102,7 @@ type history struct {
 	setting setting
 	steps   []step
 	numbers []int
+	idle    func() bool // nobody waits for the result any more; may be nil
 }
 
 type result struct {
@@ -113,14 +128,16 @@ func newHistory(seed uint64) *history {
 func (h *history) run(t *testing.T, log func(string)) (r result) {
 	synctest.Test(t, func(*testing.T) {
 		w := newWorld(h.seed, h.setting)
+		w.idle = h.idle
 		if log != nil || *trace {
-			w.log = func(line string) { fmt.Fprintln(os.Stderr, line) }
+			w.log, w.told = func(line string) { fmt.Fprintln(os.Stderr, line) }, true
 		}
 		var chosen []step
 		for _, n := range h.numbers {
 			chosen = append(chosen, h.steps[n])
 		}
 		r.failures = w.run(chosen)
+		w.schedule.end()
 		r.moments = w.schedule.count
 		for _, d := range w.devices {
 			r.writes += int64(d.disk.Changes())
@@ -137,6 +154,7 @@ func (h *history) explain(t *testing.T, r result) {
 		shorter := false
 		for at := 0; at < len(h.numbers) && time.Now().Before(end); {
 			tried := *h
+			tried.idle = nil
 			tried.numbers = slices.Delete(slices.Clone(h.numbers), at, min(at+size, len(h.numbers)))
 			if r := tried.run(t, nil); len(r.failures) > 0 {
 				h.numbers, failures, shorter = tried.numbers, r.failures, true

@@ -44,6 +44,9 @@ func (w *world) do(kind string, d *device) {
 		w.restart(kind, d)
 	case "skew":
 		d.skew = time.Duration(w.random.Int64N(int64(20*time.Second))) - 10*time.Second
+		if d.jump = 0; w.random.IntN(3) == 0 {
+			d.jump = time.Duration(w.random.Int64N(int64(decades))) - decades/2
+		}
 	case "sleep":
 		w.sleep(10 * 24 * time.Hour)
 	case "join":
@@ -81,6 +84,8 @@ func (w *world) disturb(kind string, d *device) {
 		w.harming(func() { w.lie(kind) })
 	}
 }
+
+const decades = 40 * 365 * 24 * time.Hour
 
 func (w *world) contact() string { return fmt.Sprintf("friend%d.eth", w.random.IntN(3)) }
 
@@ -147,6 +152,7 @@ func (w *world) watchDisk(d *device) {
 		if *trace {
 			w.log(fmt.Sprintf("      disk %d: %v %s %d", d.id, operation.Kind, operation.Path, d.writes.Load()))
 		}
+		w.writes.Add(1)
 		if d.writes.Load() == 0 {
 			return cachetest.Outcome{}
 		}
@@ -155,6 +161,7 @@ func (w *world) watchDisk(d *device) {
 		if d.writes.Add(-1) != 0 {
 			return cachetest.Outcome{}
 		}
+		d.shake()
 		if d.view != nil {
 			d.view.dead.Store(true)
 		}
@@ -192,6 +199,7 @@ func (w *world) replace(kind string, d *device) {
 			d.stop()
 			d.disk, d.knows = w.clone(d.backup.disk), maps.Clone(d.backup.knows)
 			d.full = false
+			d.shake()
 			w.watchDisk(d)
 			d.start()
 		})
@@ -200,10 +208,16 @@ func (w *world) replace(kind string, d *device) {
 			return
 		}
 		d.cloned = true
+		d.shake()
+		w.clones++
 		w.tasks(func() { d.stop() })
 		disk := w.clone(d.disk)
 		w.tasks(func() { d.start() })
-		w.tasks(func() { w.add(d.account, disk).knows = maps.Clone(d.knows) })
+		w.tasks(func() {
+			copied := w.add(d.account, disk)
+			copied.knows = maps.Clone(d.knows)
+			copied.shake()
+		})
 	case "lose":
 		if w.living(d.account) < 2 {
 			return
@@ -240,13 +254,8 @@ func (w *world) lie(kind string) {
 		}
 	case "flip":
 		name := s.pick(w.random, nil)
-		w.log("      the place flips " + name)
-		s.spoil(name, func(data []byte) []byte {
-			if len(data) > 0 {
-				data[w.random.IntN(len(data))] ^= 1 << w.random.IntN(8)
-			}
-			return data
-		})
+		w.log("      the place spoils " + name)
+		s.spoil(name, w.spoiled)
 	case "swap":
 		w.swap(s)
 	case "drop":
@@ -265,10 +274,25 @@ func (w *world) lie(kind string) {
 	case "withhold":
 		name := s.pick(w.random, nil)
 		w.log("      the place withholds " + name)
-		s.withheld[name] = true
+		s.withheld[name] = everyone
+		if w.random.IntN(2) == 0 { // or from one of them, who sees another place than the others
+			s.withheld[name] = w.random.IntN(len(w.devices))
+		}
 	case "show":
 		clear(s.withheld)
 	}
+}
+
+// spoiled flips a bit of an object, mostly, or leaves a part of it, or nothing.
+func (w *world) spoiled(data []byte) []byte {
+	switch harm := w.random.IntN(6); {
+	case len(data) == 0 || harm == 0:
+		return data[:0]
+	case harm == 1:
+		return data[:w.random.IntN(len(data))]
+	}
+	data[w.random.IntN(len(data))] ^= 1 << w.random.IntN(8)
+	return data
 }
 
 // swap exchanges the bytes of two objects, of one container where there are two.
@@ -309,6 +333,9 @@ func (w *world) finish() {
 				w.carrier.carry(w.random, -1)
 			}
 		}
+	}
+	if w.spent {
+		return
 	}
 	for _, d := range w.devices {
 		if !d.gone {
@@ -360,8 +387,13 @@ func (w *world) checkFresh(a *account) {
 		}
 	}
 	if w.carrier == nil { // a copy keeps what its device could not yet prove to be anywhere else
-		w.checkPurged(a)
+		w.checkContents(a)
 	}
 	w.checkQuiet(a)
-	w.tasks(func() { w.verify(fresh) })
+	for _, d := range w.devices {
+		if d.account == a && !d.gone {
+			w.tasks(func() { w.verify(d) })
+			w.checkDisk(d)
+		}
+	}
 }

@@ -29,6 +29,7 @@ type mutation struct {
 	more      []edit // further changes, of the same or of other files
 	seeds     int    // worlds within which it must be caught; 0 is teethSeeds
 	lies      bool   // caught in worlds whose place lies
+	in        string // only worlds with these words in their setting are tried
 }
 
 type edit struct{ file, old, new string }
@@ -59,9 +60,21 @@ func TestTeeth(t *testing.T) {
 	}
 }
 
-// build makes a test binary of this package with the mutation in it.
-func (m *mutation) build(t *testing.T, root string) string {
-	folder := t.TempDir()
+// TestMutationsFit: every mutation still finds what it changes, so that who changes
+// the code hears of it at once.
+func TestMutationsFit(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mutations() {
+		t.Run(m.name, func(t *testing.T) { m.edited(t, root, t.TempDir()) })
+	}
+}
+
+// edited writes the changed files into a folder, and returns which file each takes
+// the place of.
+func (m *mutation) edited(t *testing.T, root, folder string) map[string]string {
 	replace := make(map[string]string)
 	for i, e := range append([]edit{{m.file, m.old, m.new}}, m.more...) {
 		path := filepath.Join(root, filepath.FromSlash(e.file))
@@ -81,6 +94,13 @@ func (m *mutation) build(t *testing.T, root string) string {
 			t.Fatal(err)
 		}
 	}
+	return replace
+}
+
+// build makes a test binary of this package with the mutation in it.
+func (m *mutation) build(t *testing.T, root string) string {
+	folder := t.TempDir()
+	replace := m.edited(t, root, folder)
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		t.Fatal(err)
@@ -102,8 +122,12 @@ func (m *mutation) bite(t *testing.T, binary string, seeds int) {
 	ctx, cancel := context.WithTimeout(t.Context(), teethTime)
 	defer cancel()
 	began := time.Now()
+	in := m.in
+	if m.lies {
+		in = "place that lies," + m.in
+	}
 	run := exec.CommandContext(ctx, binary, "-test.run", "^TestRandomWorlds$", "-simtest.seeds", fmt.Sprint(seeds), "-simtest.shrink", "0s",
-		fmt.Sprintf("-simtest.honest=%v", !m.lies), fmt.Sprintf("-simtest.alarms=%v", *alarms))
+		"-simtest.in", in, fmt.Sprintf("-simtest.honest=%v", !m.lies), fmt.Sprintf("-simtest.alarms=%v", *alarms))
 	out, err := run.CombinedOutput()
 	switch failure := (*exec.ExitError)(nil); {
 	case err == nil:

@@ -1,11 +1,13 @@
 package simtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -40,8 +42,12 @@ type view struct {
 	dead    atomic.Bool // the run has crashed
 	budget  int         // requests until it does; 0 is no bound
 	crash   func()
-	shown   map[string][]providers.Object
+	shown   map[string][]providers.Object // the listings that a stale one repeats
+	lag     map[string]int                // for how many it did so
 }
+
+// lagMost is how many listings one after the other may show the same old state.
+const lagMost = 3
 
 func (v *view) Properties() providers.Properties { return v.promise }
 func (v *view) Close() error                     { return nil }
@@ -55,7 +61,7 @@ func (v *view) request(ctx context.Context, what string) (effect bool, err error
 	if *trace {
 		v.world.log(fmt.Sprintf("      device %d: %s", v.device, what))
 	}
-	if v.dead.Load() {
+	if v.dead.Load() || v.world.spent {
 		return false, errCut
 	}
 	if err := ctx.Err(); err != nil {
@@ -80,6 +86,15 @@ func (v *view) request(ctx context.Context, what string) (effect bool, err error
 	return true, nil
 }
 
+// comesLater tells whether a request that ended with err has its effect at another
+// time: one without an answer, or the last one before a crash.
+func (v *view) comesLater(err error) bool {
+	if errors.Is(err, errCut) {
+		return v.world.setting.stormy && v.world.carrier == nil && v.random.IntN(2) == 0
+	}
+	return err == nil && v.strikes(v.weather.late)
+}
+
 func (v *view) Put(ctx context.Context, name string, data []byte) error {
 	effect, err := v.request(ctx, "put "+name)
 	if v.weather.full && err == nil {
@@ -93,19 +108,21 @@ func (v *view) Put(ctx context.Context, name string, data []byte) error {
 		v.world.tell(name, data)
 	}
 	switch {
-	case err == nil && v.strikes(v.weather.late):
+	case v.comesLater(err):
 		v.server.later(func() { v.server.put(name, data) })
-		return fmt.Errorf("no answer: %w", providers.ErrTransient)
+		return fmt.Errorf("no answer: %w", cmp.Or(err, providers.ErrTransient))
 	case v.strikes(v.weather.torn):
 		if keep := v.random.IntN(len(data) + 1); keep%3 > 0 {
 			v.server.put(name, data[:keep])
 		}
 		return err
 	case v.strikes(v.weather.half):
+		v.world.mended(v.device, name, data) // before the half of it stands there
 		v.server.put(name, data[:v.random.IntN(len(data))])
 		v.world.schedule.pause(v.device, "half "+name)
 	}
 	v.world.mended(v.device, name, data)
+	v.world.signs(v.world.devices[v.device], name, data)
 	v.server.put(name, data)
 	return err
 }
@@ -115,9 +132,10 @@ func (v *view) Get(ctx context.Context, name string) ([]byte, error) {
 		return nil, err
 	}
 	data, ok := v.server.get(name)
-	if !ok {
+	if !ok || v.server.hides(name, v.device) {
 		return nil, fmt.Errorf("get: %w", providers.ErrNotFound)
 	}
+	v.world.meets(v.world.devices[v.device], name)
 	return data, nil
 }
 
@@ -135,9 +153,12 @@ func (v *view) Delete(ctx context.Context, names ...string) error {
 		return nil
 	}
 	effect, err := v.request(ctx, "delete "+strings.Join(names, " "))
-	if effect && err == nil && v.strikes(v.weather.late) {
+	if effect && v.world.carrier != nil {
+		v.world.checkRemoval(v.world.devices[v.device], names)
+	}
+	if effect && v.comesLater(err) {
 		v.server.later(func() { v.server.delete(names...) })
-		return fmt.Errorf("no answer: %w", providers.ErrTransient)
+		return fmt.Errorf("no answer: %w", cmp.Or(err, providers.ErrTransient))
 	}
 	if effect && v.promise.Deletes {
 		v.server.delete(names...)
@@ -151,11 +172,14 @@ func (v *view) List(ctx context.Context, prefix string) iter.Seq2[providers.Obje
 			yield(providers.Object{}, err)
 			return
 		}
-		fresh := v.server.list(prefix)
-		old, seen := v.shown[prefix]
-		v.shown[prefix] = fresh
-		if seen && v.strikes(v.weather.stale) {
+		fresh := slices.DeleteFunc(v.server.list(prefix), func(o providers.Object) bool { return v.server.hides(o.Name, v.device) })
+		if old, seen := v.shown[prefix]; seen && v.strikes(v.weather.stale) {
+			if v.lag[prefix]++; v.lag[prefix] >= lagMost || v.random.IntN(2) == 0 {
+				v.shown[prefix], v.lag[prefix] = fresh, 0
+			}
 			fresh = old
+		} else {
+			v.shown[prefix], v.lag[prefix] = fresh, 0
 		}
 		breaks := -1
 		if len(fresh) > 0 && v.strikes(v.weather.partial) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/dm3sync/dm3sync/cache/cachetest"
@@ -29,19 +30,27 @@ type world struct {
 	carrier  *carrier // nil elsewhere
 	backup   map[string][]byte
 	harmed   map[string][]byte // as they were, until a device writes it again
+	touched  map[string]bool   // objects that the place ever harmed
 	harms    int               // that the place did
-	clock    int64             // of the messages, milliseconds
+	authors  map[string]author // of heads, by object
+	clones   int
+	clock    int64 // of the messages, milliseconds
 	texts    map[container.MessageHash][]byte
 	log      func(string)
+	told     bool         // somebody reads what is logged
+	writes   atomic.Int64 // to all disks
+	spent    bool         // it cost too much, and is over
+	idle     func() bool  // nobody waits for what becomes of it; may be nil
 
 	failures []string
 }
 
 func newWorld(seed uint64, s setting) *world {
 	w := &world{seed: seed, setting: s, random: rand.New(rand.NewPCG(seed, 0)), clock: 1_000_000,
-		texts: make(map[container.MessageHash][]byte), harmed: make(map[string][]byte), log: func(string) {}}
+		texts: make(map[container.MessageHash][]byte), harmed: make(map[string][]byte), touched: make(map[string]bool), authors: make(map[string]author), log: func(string) {}}
+	w.schedule.weigh = w.weigh
 	if s.promise.Carried {
-		w.carrier = &carrier{}
+		w.carrier = &carrier{arrived: w.arrived}
 	} else {
 		w.server = newServer()
 	}
@@ -67,7 +76,7 @@ func (w *world) join(a *account) *device {
 
 func (w *world) add(a *account, disk *cachetest.Disk) *device {
 	d := &device{world: w, id: len(w.devices), account: a, disk: disk, server: w.server,
-		random: rand.New(rand.NewPCG(w.seed, uint64(2000+len(w.devices)))), knows: make(map[container.MessageHash]bool)}
+		random: rand.New(rand.NewPCG(w.seed, uint64(2000+len(w.devices)))), knows: make(map[container.MessageHash]bool), met: make(map[string]int), born: len(w.authors)}
 	if w.carrier != nil {
 		d.server = w.carrier.add()
 	}
@@ -113,7 +122,9 @@ func (w *world) run(steps []step) []string {
 		if d.gone {
 			continue
 		}
-		w.log(fmt.Sprintf("%3d %v", i, s))
+		if w.told {
+			w.log(fmt.Sprintf("%3d %v", i, s))
+		}
 		w.do(s.kind, d)
 	}
 	if len(w.failures) == 0 {

@@ -1,0 +1,4 @@
+package storage
+
+// WaitForPacking waits until nothing is packed in the background.
+func (r *Records) WaitForPacking() { r.background.Wait() }
