@@ -50,7 +50,9 @@ type searching struct {
 	index   *search.Index
 	running bool // a runner keeps it up to date
 	wake    chan struct{}
-	work    *work // the running update, of the runner's goroutine alone
+
+	working sync.Mutex
+	work    *work // the running update, the runner's or a search's
 }
 
 // arrived tells the index that something was fetched that may not be in it.
@@ -169,19 +171,28 @@ func (a *Account) searchRest(ctx context.Context, worked time.Duration) error {
 // searchProgress tells how far the index has come; much of it is a job.
 func (a *Account) searchProgress(done, total int) {
 	s := &a.searching
+	s.working.Lock()
+	defer s.working.Unlock()
 	if s.work == nil {
 		s.work = a.mayBeLong(activity.JobSearch, "Making messages searchable", nil)
 	}
 	s.work.progress(engine.Progress{Step: "index", Done: int64(done), Total: int64(total), Unit: "messages"})
 	if done >= total {
-		a.endSearchWork(nil)
+		s.endWork(nil)
 	}
 }
 
 func (a *Account) endSearchWork(err error) {
-	if a.searching.work != nil {
-		a.searching.work.end(err)
-		a.searching.work = nil
+	a.searching.working.Lock()
+	defer a.searching.working.Unlock()
+	a.searching.endWork(err)
+}
+
+// endWork ends the job of the running update, if there is one. The caller holds working.
+func (s *searching) endWork(err error) {
+	if s.work != nil {
+		s.work.end(err)
+		s.work = nil
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -95,6 +97,36 @@ func TestSearchOnTwoDevices(t *testing.T) {
 	}
 	if _, err := here.Search(t.Context(), search.Query{Text: "-x"}); !errors.Is(err, search.ErrQuery) {
 		t.Error("through the socket:", err)
+	}
+}
+
+// TestSearchWorkOfTwo: the runner and a search bring the index up to date in turns, and either may end what the other began:
+// no job stays that nobody ends.
+func TestSearchWorkOfTwo(t *testing.T) {
+	d := newDevice(t, "alice.eth")
+	l := listenTo(t, d)
+	account := open(t, d)
+	var steps atomic.Int64
+	account.now = func() time.Time { return time.Unix(0, steps.Add(int64(longWork))) }
+	var updates sync.WaitGroup
+	for range 2 {
+		updates.Go(func() {
+			for range 100 {
+				account.searchProgress(1, 3)
+				account.searchProgress(2, 3)
+				account.endSearchWork(nil)
+			}
+		})
+	}
+	updates.Wait()
+	jobs := l.log.Jobs()
+	if len(jobs) == 0 {
+		t.Error("no job was told")
+	}
+	for _, job := range jobs {
+		if job.Ended.IsZero() {
+			t.Errorf("job %d never ended", job.Number)
+		}
 	}
 }
 
