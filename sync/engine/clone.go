@@ -1,8 +1,12 @@
 package engine
 
 import (
+	"context"
+	"errors"
+
 	"github.com/dm3sync/dm3sync/cache"
 	"github.com/dm3sync/dm3sync/internal/container"
+	"github.com/dm3sync/dm3sync/sync/reconcile"
 )
 
 // A cache that was copied, or put back from a backup, makes two devices of one
@@ -43,7 +47,9 @@ func (e *Engine) isClone(head *container.Head) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	twin := head.Incarnation == e.incarnation && head.Sequence >= e.sequence
-	e.twin = e.twin || twin
+	if twin {
+		e.twin, e.leftover = true, true // the heads of before may be written over: a scrub compares them
+	}
 	return head.Device == e.device && !e.own[head.Incarnation] || twin
 }
 
@@ -56,6 +62,37 @@ func (e *Engine) leaveTwin() {
 		e.o.Log.Info("a copy of this run wrote to the place, as after a snapshot of the machine was put back; this one goes on as another")
 		e.beginIncarnation()
 	}
+}
+
+// uniteTwins takes in a head that is at the place under the name of another one, which
+// this device holds: only a copy of a run can have written over the head of the other,
+// when both wrote before either looked. One head of a new name says what both do, and
+// stands for them.
+func (e *Engine) uniteTwins(ctx context.Context, name string, there *container.Head) error {
+	e.o.Log.Info("two copies of one run wrote a head of one name, as after a snapshot of the machine was put back; what both say is kept", "head", name)
+	if there.Device == e.device {
+		if err := e.rename(); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(e.doubt(e.replacedBy(there)), e.meet(there.Device)); err != nil {
+		return err
+	}
+	bodies := make(map[string][]byte)
+	for ref := range there.States() {
+		if ref.Length > 0 {
+			bodies[ref.Name] = there.Body(ref)
+		}
+	}
+	var news reconcile.Catalogue
+	e.mu.Lock()
+	e.twin = e.twin || there.Incarnation == e.incarnation
+	e.addHead(&news, name, there)
+	e.mu.Unlock()
+	if _, err := e.writeHead(ctx, &news, bodies, true); err != nil {
+		return err
+	}
+	return e.heed(there)
 }
 
 // beginIncarnation draws an incarnation, of which nothing was written. The caller

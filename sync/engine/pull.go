@@ -329,12 +329,23 @@ func (e *Engine) takeOpened(name string, sealed []byte, head *container.Head) er
 		return err
 	}
 	e.adopt(name, int64(len(sealed)), head)
-	if err := e.study(head); err != nil {
+	if err := e.heed(head); err != nil {
 		return err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.heads[name].shown = true
+	return nil
+}
+
+// heed notes what a head from the provider, whose states are in the catalogue, gives
+// this device to do.
+func (e *Engine) heed(head *container.Head) error {
+	if err := e.study(head); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if head.Device != e.device {
 		e.others[head.Device] = e.passes
 		e.receive(head)

@@ -241,8 +241,10 @@ func (e *Engine) rereadHead(ctx context.Context, name string) error {
 		e.readable(object)
 		return nil
 	}
-	// Nobody ever writes other bytes under a head's name.
-	_, err = e.openNamed(name, there)
+	head, err := e.openNamed(name, there)
+	if err == nil {
+		return e.uniteTwins(ctx, name, head)
+	}
 	if word, _ := fault(err); word == "newer" {
 		err = seal.ErrDamaged // a copy is here: it is not what it says
 	}
