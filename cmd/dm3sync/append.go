@@ -39,7 +39,7 @@ func (p *program) appendCommand() *cobra.Command {
 			})
 		},
 	}
-	command.Flags().StringVar(&contact, "contact", "", "put every message into this conversation (default: the other side of from and to)")
+	command.Flags().StringVar(&contact, "contact", "", "put every message into the conversation with this `NAME` (default: the other side of from and to)")
 	command.Flags().BoolVar(&upload, "sync", false, "upload at once")
 	return command
 }

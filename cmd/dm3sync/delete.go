@@ -49,8 +49,8 @@ func (p *program) deleteCommand() *cobra.Command {
 		},
 	}
 	command.Flags().BoolVar(&flags.conversation, "conversation", false, "all messages of the conversation")
-	command.Flags().StringVar(&flags.from, "from", "", "from this time on")
-	command.Flags().StringVar(&flags.to, "to", "", "before this time")
+	command.Flags().StringVar(&flags.from, "from", "", "from this `TIME` on")
+	command.Flags().StringVar(&flags.to, "to", "", "before this `TIME`")
 	command.Flags().BoolVar(&flags.dryRun, "dry-run", false, "say what would be deleted, and change nothing")
 	command.Flags().BoolVar(&flags.yes, "yes", false, "don't ask")
 	command.Flags().BoolVar(&flags.upload, "sync", false, "upload the deletion at once")

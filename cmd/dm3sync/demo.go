@@ -24,7 +24,7 @@ func (p *program) demoCommand() *cobra.Command {
 		Args: nothing,
 		RunE: func(command *cobra.Command, _ []string) error { return p.demo(command.Context(), keep) },
 	}
-	command.Flags().StringVar(&keep, "keep", "", "work in this new folder, and leave it there")
+	command.Flags().StringVar(&keep, "keep", "", "work in this new `FOLDER`, and leave it there")
 	return command
 }
 

@@ -41,7 +41,7 @@ func (p *program) doctorCommand() *cobra.Command {
 			return p.doctor(command.Context(), patience)
 		},
 	}
-	command.Flags().DurationVar(&patience, "timeout", 15*time.Second, "how long each check may take")
+	command.Flags().DurationVar(&patience, "timeout", 15*time.Second, "the longest `DURATION` of each check, such as 30s")
 	return command
 }
 

@@ -41,8 +41,8 @@ type readableFlags struct {
 
 // register adds the flags to a verb's.
 func (f *readableFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.format, "readable", "", "write plaintext: html, markdown or jsonl")
-	flags.StringVar(&f.to, "to", "", "with --readable: the folder to write")
+	flags.StringVar(&f.format, "readable", "", "write plaintext in this `FORM`: html, markdown or jsonl")
+	flags.StringVar(&f.to, "to", "", "with --readable: the `FOLDER` to write")
 	flags.BoolVar(&f.archived, "attachments", false, "with --readable: attachments that were fetched before, too")
 	flags.BoolVar(&f.fetch, "fetch-attachments", false, "with --readable: fetch attachments that messages only refer to, and take them along")
 	flags.BoolVar(&f.yes, "yes", false, "with --readable: don't ask")
@@ -73,9 +73,9 @@ type selectionFlags struct {
 }
 
 func (f *selectionFlags) register(flags *pflag.FlagSet) {
-	flags.StringArrayVar(&f.contacts, "contact", nil, "only the conversation with this name; can be given several times")
-	flags.StringVar(&f.from, "from", "", "from this time on")
-	flags.StringVar(&f.until, "until", "", "before this time")
+	flags.StringArrayVar(&f.contacts, "contact", nil, "only the conversation with this `NAME`; can be given several times")
+	flags.StringVar(&f.from, "from", "", "from this `TIME` on")
+	flags.StringVar(&f.until, "until", "", "before this `TIME`")
 	flags.BoolVar(&f.hidden, "hidden", false, "hidden conversations, too")
 }
 

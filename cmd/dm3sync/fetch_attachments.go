@@ -38,13 +38,13 @@ type fetchFlags struct {
 
 // register adds the flags to a verb's.
 func (f *fetchFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&f.size, "attachment-size", "25MB", "the largest attachment that is fetched")
-	flags.StringVar(&f.total, "attachment-total", "1GB", "the most that one run fetches; the next one goes on")
-	flags.IntVar(&f.count, "attachment-count", attachments.DefaultMaxCount, "the most attachments that one run asks for")
-	flags.DurationVar(&f.wait, "attachment-wait", attachments.DefaultWait, "the longest that one may take")
-	flags.StringSliceVar(&f.types, "attachment-types", nil, "only these media types, such as image/*,application/pdf (default: all)")
-	flags.StringVar(&f.gateway, "ipfs-gateway", "", "address of an IPFS gateway, for ipfs: attachments")
-	flags.StringVar(&f.node, "ipfs-node", "", "RPC address of a Kubo node, such as http://127.0.0.1:5001 (default: the one that keeps the account, if one does)")
+	flags.StringVar(&f.size, "attachment-size", "25MB", "the largest `SIZE` of an attachment that is fetched")
+	flags.StringVar(&f.total, "attachment-total", "1GB", "the largest `SIZE` of all that one run fetches; the next one goes on")
+	flags.IntVar(&f.count, "attachment-count", attachments.DefaultMaxCount, "the largest `NUMBER` of attachments that one run asks for")
+	flags.DurationVar(&f.wait, "attachment-wait", attachments.DefaultWait, "the longest `DURATION` of one")
+	flags.StringSliceVar(&f.types, "attachment-types", nil, "only these media `TYPES`, such as image/*,application/pdf (default: all)")
+	flags.StringVar(&f.gateway, "ipfs-gateway", "", "`ADDRESS` of an IPFS gateway, for ipfs: attachments")
+	flags.StringVar(&f.node, "ipfs-node", "", "RPC `ADDRESS` of a Kubo node, such as http://127.0.0.1:5001 (default: the one that keeps the account, if one does)")
 	flags.BoolVar(&f.withoutProxy, "without-proxy", false, "fetch directly, though HTTPS_PROXY or ALL_PROXY is set")
 }
 

@@ -48,7 +48,7 @@ func (p *program) importCommand() *cobra.Command {
 			})
 		},
 	}
-	command.Flags().StringVar(&from, "from", "", "the file is of this other account of the configuration; append its messages")
+	command.Flags().StringVar(&from, "from", "", "the file is of the other account of the configuration with this `NAME`; append its messages")
 	return command
 }
 

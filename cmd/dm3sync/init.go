@@ -27,9 +27,9 @@ func (p *program) initCommand() *cobra.Command {
 		Use:   "init",
 		Short: "Write a configuration, or prepare the folders that one names",
 		Long: "Without a configuration file, init writes one from the flags, or from what it asks on a terminal; with one, or with\n" +
-			"variables that describe an account, it takes that. Then it makes the folders that the configuration names (the place's too), tries whether the secrets can be\n" +
-			"read, and asks the place for what dm3sync needs. A secret that is typed is written sealed; --new-password takes\n" +
-			"another one later.\n\n" +
+			"variables that describe an account, it takes that. Then it makes the folders that the configuration names (the\n" +
+			"place's too), tries whether the secrets can be read, and asks the place for what dm3sync needs. A secret that is\n" +
+			"typed is written sealed; --new-password takes another one later.\n\n" +
 			"For a wallet elsewhere: `dm3sync init --message-for ADDRESS` prints the text to sign; put the signature into a\n" +
 			"file and give it as --secret-file with --form signature. To try things out: --new-wallet makes a wallet.",
 		Example: "  dm3sync init --name alice.eth --secret-file alice.key --folder /mnt/backup/dm3sync\n" +
@@ -56,7 +56,7 @@ func (p *program) initCommand() *cobra.Command {
 	}
 	flags := command.Flags()
 	answers.register(flags)
-	flags.StringVar(&messageFor, "message-for", "", "only print the text that the wallet with this address signs")
+	flags.StringVar(&messageFor, "message-for", "", "only print the text that the wallet with this `ADDRESS` signs")
 	flags.BoolVar(&newPassword, "new-password", false, "only type the place's sealed secret anew: a password, secret access key or client secret")
 	return command
 }

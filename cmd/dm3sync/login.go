@@ -53,9 +53,9 @@ func (p *program) loginCommand() *cobra.Command {
 	set.BoolVar(&flags.headless, "headless", false, "the browser is on another machine: print the address, and take the answer by paste")
 	set.BoolVar(&flags.noBrowser, "no-browser", false, "start no browser, only print the address to open on this machine")
 	set.BoolVar(&flags.inFile, "in-file", false, "seal the token in a file even where there is a keyring (for agents that run without a desktop session)")
-	set.StringVar(&flags.mirror, "mirror", "", "log in to this mirror, in the place of the account's own place")
-	set.IntVar(&flags.port, "port", 0, "port of 127.0.0.1 on which the browser's answer is waited for (default: any free one)")
-	set.DurationVar(&flags.wait, "wait", 0, "how long to wait for the answer (default 5m, with --headless 30m)")
+	set.StringVar(&flags.mirror, "mirror", "", "log in to the mirror of this `NAME`, in the place of the account's own place")
+	set.IntVar(&flags.port, "port", 0, "`PORT` of 127.0.0.1 on which the browser's answer is waited for (default: any free one)")
+	set.DurationVar(&flags.wait, "wait", 0, "the `DURATION` to wait for the answer (default 5m, with --headless 30m)")
 	return command
 }
 

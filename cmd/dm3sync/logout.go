@@ -30,7 +30,7 @@ func (p *program) logoutCommand() *cobra.Command {
 	}
 	command.Flags().BoolVar(&o.Force, "force", false, "remove the token here even when the server can't be told")
 	command.Flags().BoolVar(&o.Local, "local", false, "only forget the token here, and tell the server nothing")
-	command.Flags().StringVar(&mirror, "mirror", "", "log out of this mirror, in the place of the account's own place")
+	command.Flags().StringVar(&mirror, "mirror", "", "log out of the mirror of this `NAME`, in the place of the account's own place")
 	return command
 }
 

@@ -86,8 +86,8 @@ func (p *program) command() *cobra.Command {
 	root.SetOut(p.out)
 	root.SetErr(p.err)
 	flags := root.PersistentFlags()
-	flags.StringVar(&p.configFile, "config", "", "configuration file (default $DM3SYNC_CONFIG, then ~/.config/dm3sync/config.toml)")
-	flags.StringVar(&p.account, "account", p.getenv("DM3SYNC_ACCOUNT"), "account, when the configuration has several")
+	flags.StringVar(&p.configFile, "config", "", "configuration `FILE` (default $DM3SYNC_CONFIG, then ~/.config/dm3sync/config.toml)")
+	flags.StringVar(&p.account, "account", p.getenv("DM3SYNC_ACCOUNT"), "`NAME` of the account, when the configuration has several")
 	flags.BoolVar(&p.json, "json", false, "print one JSON document")
 	flags.BoolVar(&p.quiet, "quiet", false, "no progress, no notes")
 	for _, g := range []struct {

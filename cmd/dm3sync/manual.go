@@ -35,7 +35,7 @@ func (p *program) manualCommand() *cobra.Command {
 			return nil
 		},
 	}
-	command.Flags().StringVar(&to, "to", "", "folder to write them into")
+	command.Flags().StringVar(&to, "to", "", "`FOLDER` to write them into")
 	return command
 }
 

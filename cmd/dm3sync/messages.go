@@ -50,10 +50,10 @@ func (p *program) messagesCommand() *cobra.Command {
 		},
 	}
 	p.fileFlag(command)
-	command.Flags().StringVar(&from, "from", "", "from this time on")
-	command.Flags().StringVar(&to, "to", "", "before this time")
+	command.Flags().StringVar(&from, "from", "", "from this `TIME` on")
+	command.Flags().StringVar(&to, "to", "", "before this `TIME`")
 	command.Flags().BoolVar(&hashes, "hashes", false, "each with its hash, by which it can be deleted")
-	command.Flags().IntVar(&last, "last", 0, "only the newest so many of them")
+	command.Flags().IntVar(&last, "last", 0, "only the newest, so many as this `NUMBER` says")
 	return command
 }
 

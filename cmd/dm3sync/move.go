@@ -48,8 +48,8 @@ func (p *program) moveCommand() *cobra.Command {
 		},
 	}
 	set := command.Flags()
-	set.StringVar(&flags.to, "to", "", "the mirror that becomes the account's place")
-	set.StringVar(&flags.name, "as", "", "what to call the new place while it is a mirror (with the flags of a place; default: its kind)")
+	set.StringVar(&flags.to, "to", "", "`NAME` of the mirror that becomes the account's place")
+	set.StringVar(&flags.name, "as", "", "the `NAME` of the new place while it is a mirror (with the flags of a place; default: its kind)")
 	set.BoolVar(&flags.finish, "finish", false, "let the old place go: what devices still wrote there is taken over a last time")
 	set.BoolVar(&flags.keep, "keep", false, "with --finish: the old place goes on as a mirror")
 	set.BoolVar(&flags.deleteOld, "delete-old", false, "with --finish: remove the account's objects from the old place")

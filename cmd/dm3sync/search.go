@@ -48,11 +48,11 @@ func (p *program) searchCommand() *cobra.Command {
 		},
 	}
 	flags := command.Flags()
-	flags.StringVar(&q.Contact, "contact", "", "only in the conversation with this name")
+	flags.StringVar(&q.Contact, "contact", "", "only in the conversation with this `NAME`")
 	flags.StringVar(&from, "from", "", "from this `TIME` on (see `dm3sync messages --help`)")
-	flags.StringVar(&to, "to", "", "before this time")
-	flags.IntVar(&q.Limit, "last", search.DefaultLimit, "the newest so many")
-	flags.StringVar(&q.After, "after", "", "go on after the page before, with what that named")
+	flags.StringVar(&to, "to", "", "before this `TIME`")
+	flags.IntVar(&q.Limit, "last", search.DefaultLimit, "the newest, so many as this `NUMBER` says")
+	flags.StringVar(&q.After, "after", "", "go on after the page before, at the `MARK` that it named")
 	flags.BoolVar(&fetch, "fetch", false, "fetch what is not on this device, and search that, too")
 	return command
 }

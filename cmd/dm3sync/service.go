@@ -50,7 +50,7 @@ func (p *program) serviceCommand() *cobra.Command {
 // add adds the flags that all verbs have.
 func (f *serviceFlags) add(command *cobra.Command) {
 	command.Flags().BoolVar(&f.system, "system", false, "a service of the machine, not of yours")
-	command.Flags().StringVar(&f.program, "program", "", "path of dm3sync (default: this one)")
+	command.Flags().StringVar(&f.program, "program", "", "`PATH` of dm3sync (default: this one)")
 }
 
 // serviceVerb is a verb that plans, and does what was planned.
@@ -209,7 +209,7 @@ func (p *program) servicePrintCommand() *cobra.Command {
 		},
 	}
 	f.add(command)
-	command.Flags().StringVar(&f.manager, "manager", "", "systemd, launchd or windows (default: this machine's)")
+	command.Flags().StringVar(&f.manager, "manager", "", "`KIND` of service manager: systemd, launchd or windows (default: this machine's)")
 	return command
 }
 

@@ -36,7 +36,7 @@ func (p *program) unlockCommand() *cobra.Command {
 		Args: nothing,
 		RunE: func(command *cobra.Command, _ []string) error { return p.unlockAgent(command.Context(), file) },
 	}
-	command.Flags().StringVar(&file, "passphrase-file", "", "a file whose first line is the passphrase of all that wait; - is the standard input")
+	command.Flags().StringVar(&file, "passphrase-file", "", "`FILE` whose first line is the passphrase of all that wait; - is the standard input")
 	return command
 }
 

@@ -13,13 +13,14 @@ import (
 	"github.com/dm3sync/dm3sync/providers"
 )
 
-// TestFlagsNameTheirValues: what stands between the first backticks of a flag's text is the word for its value.
+// TestFlagsNameTheirValues: what stands between the first backticks of a flag's text is the word for its value, in capitals as
+// the verbs' own arguments have it; the library's words name Go's types.
 func TestFlagsNameTheirValues(t *testing.T) {
 	var look func(verb *cobra.Command)
 	look = func(verb *cobra.Command) {
 		verb.LocalFlags().VisitAll(func(flag *pflag.Flag) {
 			word, _ := pflag.UnquoteUsage(flag)
-			if strings.Contains(word, " ") || word != "" && flag.Value.Type() == "bool" {
+			if strings.Contains(word, " ") || word != strings.ToUpper(word) || (word == "") != (flag.Value.Type() == "bool") {
 				t.Errorf("%s: --%s %s", verb.CommandPath(), flag.Name, word)
 			}
 		})

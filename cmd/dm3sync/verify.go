@@ -55,8 +55,8 @@ func (p *program) verifyCommand() *cobra.Command {
 	p.fileFlag(command)
 	command.Flags().BoolVar(&o.Deep, "deep", false, "fetch and open everything")
 	command.Flags().BoolVar(&o.Restart, "restart", false, "begin a deep run anew instead of going on with an interrupted one")
-	command.Flags().StringVar(&mirror, "mirror", "", "compare this mirror with the account, with --deep byte by byte, and mend it")
-	command.Flags().StringVar(&rate, "limit-rate", "", "bytes a second that are fetched at most, like 1MB")
+	command.Flags().StringVar(&mirror, "mirror", "", "compare the mirror of this `NAME` with the account, with --deep byte by byte, and mend it")
+	command.Flags().StringVar(&rate, "limit-rate", "", "bytes a second (`SIZE`) that are fetched at most, like 1MB")
 	return command
 }
 
