@@ -27,13 +27,15 @@ func standingOf(s *api.AccountStatus) standing {
 	return at
 }
 
-// tellNow tells the feed what is different now.
+// tellNow tells the feed what is different now: of two at once, the second looks when the first has told.
 func (r *runner) tellNow() {
+	r.telling.Lock()
+	defer r.telling.Unlock()
 	status := r.status()
 	r.tellStatus(&status)
 }
 
-// tellStatus tells the feed what is different from the last time.
+// tellStatus tells the feed what is different from the last time. The caller has telling.
 func (r *runner) tellStatus(s *api.AccountStatus) {
 	now := standingOf(s)
 	r.mu.Lock()

@@ -104,7 +104,7 @@ func (a *Agent) look(ctx context.Context) {
 		}
 	}
 	for _, r := range a.all() {
-		r.hold(v)
+		r.hold()
 	}
 }
 
@@ -136,11 +136,25 @@ func (a *Agent) untilResume() time.Duration {
 	return wait
 }
 
-// hold makes an account do what a verdict leaves, and ends its pause where that is over.
-func (r *runner) hold(v limits.Verdict) {
+// hold makes an account do what the verdict of now leaves, and ends its pause where that is over.
+func (r *runner) hold() {
+	if over := r.takeVerdict(); over {
+		r.log.Info("the pause is over")
+		r.tellNow()
+	}
+}
+
+// takeVerdict is hold without telling of it. Whoever comes last, the latest verdict holds.
+func (r *runner) takeVerdict() (over bool) {
+	r.holding.Lock()
+	defer r.holding.Unlock()
+	var v limits.Verdict
+	if r.agent != nil {
+		v = r.agent.governor.now()
+	}
 	now := r.options.Now()
 	r.mu.Lock()
-	over := r.paused.On && !r.paused.Until.IsZero() && !now.Before(r.paused.Until)
+	over = r.paused.On && !r.paused.Until.IsZero() && !now.Before(r.paused.Until)
 	if over {
 		r.paused = pausing{}
 	}
@@ -151,8 +165,6 @@ func (r *runner) hold(v limits.Verdict) {
 		if err := r.keepPause(); err != nil {
 			r.log.Warn("the pause is over, but not for the next start", "error", err)
 		}
-		r.log.Info("the pause is over")
-		defer r.tellNow()
 	}
 	if account != nil {
 		budget := int64(r.options.Config.Cache.BlobBudget)
@@ -164,9 +176,10 @@ func (r *runner) hold(v limits.Verdict) {
 		}
 	}
 	r.applyHold()
+	return over
 }
 
-// applyHold tells the schedules what may run.
+// applyHold tells the schedules what may run. The caller has holding.
 func (r *runner) applyHold() {
 	r.mu.Lock()
 	paused := r.paused.On || r.verdict.Mode == limits.Pause

@@ -39,11 +39,7 @@ func (s served) Pause(_ context.Context, paused bool) error {
 // setPause pauses or resumes passes that nobody asked for. Without an error, it also
 // holds after a restart.
 func (r *runner) setPause(p pausing) error {
-	r.mu.Lock()
-	r.paused = p
-	r.mu.Unlock()
-	r.applyHold()
-	err := r.keepPause()
+	err := r.takePause(p)
 	if r.pauseChanged != nil {
 		r.pauseChanged()
 	}
@@ -59,6 +55,17 @@ func (r *runner) setPause(p pausing) error {
 	return err
 }
 
+// takePause lets a pause be in force, and writes it down. Whoever comes last, what the file and the schedules have is the same.
+func (r *runner) takePause(p pausing) error {
+	r.holding.Lock()
+	defer r.holding.Unlock()
+	r.mu.Lock()
+	r.paused = p
+	r.mu.Unlock()
+	r.applyHold()
+	return r.keepPause()
+}
+
 // pausing is the account's pause.
 func (r *runner) pausing() pausing {
 	r.mu.Lock()
@@ -66,7 +73,7 @@ func (r *runner) pausing() pausing {
 	return r.paused
 }
 
-// keepPause writes the pause down.
+// keepPause writes the pause down. The caller has holding.
 func (r *runner) keepPause() error {
 	p := r.pausing()
 	if !p.On {

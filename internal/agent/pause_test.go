@@ -1,9 +1,12 @@
 package agent
 
 import (
+	"os"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/dm3sync/dm3sync/internal/activity"
 	"github.com/dm3sync/dm3sync/internal/api"
 )
 
@@ -43,4 +46,33 @@ func TestPauseForATime(t *testing.T) {
 		t.Errorf("a pause without an end got one: %+v", status)
 	}
 	var _ api.TimedPauser = account
+}
+
+// TestPausesAtOnce: where several pause and resume at once, what is in force, what is told, and what the next start finds are
+// the same in the end.
+func TestPausesAtOnce(t *testing.T) {
+	d := newDevice(t, "alice.eth")
+	d.options.Activity = activity.New(1, time.Now)
+	a, err := New(d.config, d.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := a.all()[0]
+	for round := range 100 {
+		var all sync.WaitGroup
+		for _, on := range []bool{true, false} {
+			all.Go(func() {
+				if err := r.setPause(pausing{On: on}); err != nil {
+					t.Error(err)
+				}
+			})
+			all.Go(r.hold)
+		}
+		all.Wait()
+		on := r.pausing().On
+		_, err := os.Stat(r.pauseFile())
+		if r.schedule.Paused() != on || r.told.paused != on || (err == nil) != on {
+			t.Fatalf("round %d: asked for %v; passes are paused: %v, told: %v, kept: %v", round, on, r.schedule.Paused(), r.told.paused, err == nil)
+		}
+	}
 }

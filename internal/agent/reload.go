@@ -35,7 +35,7 @@ func (a *Agent) newRunner(account config.Account, o Options) *runner {
 	r := newRunner(account, o)
 	r.agent = a
 	r.pauseChanged = a.governor.lookNow
-	r.hold(a.governor.now())
+	r.hold()
 	return r
 }
 
@@ -178,6 +178,7 @@ func (p *reload) carryOut() {
 	a.mu.Unlock()
 	for _, r := range p.opens {
 		r.log.Info("the account is in the configuration: opening it")
+		r.hold() // the machine may have been judged since it was prepared
 		a.launch(a.context, r)
 	}
 	a.sayWaiting()

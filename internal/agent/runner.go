@@ -57,6 +57,9 @@ type runner struct {
 
 	pauseChanged func() // told after setPause
 
+	holding sync.Mutex // of who changes what may run, until the schedules know it; never taken with mu held
+	telling sync.Mutex // of who tells the feed, from looking at the status on; never taken with mu or holding held
+
 	mu      sync.Mutex
 	account *Account // nil until open
 	mirrors []*mirrorRunner
@@ -111,7 +114,7 @@ func (r *runner) run(ctx context.Context) {
 	account.onAppend(r.schedule.Appended)
 	mirrors := r.newMirrorRunners(account)
 	r.setMirrors(mirrors)
-	r.hold(r.held())
+	r.hold()
 	var group sync.WaitGroup
 	group.Go(func() { _ = r.schedule.Run(ctx, r.pass) }) // ends with ctx only
 	for _, m := range mirrors {
@@ -299,6 +302,8 @@ func (r *runner) judge(status *api.AccountStatus, account *Account) {
 
 // observe logs when the account becomes stuck or comes loose.
 func (r *runner) observe() api.AccountStatus {
+	r.telling.Lock()
+	defer r.telling.Unlock()
 	status := r.status()
 	r.tellStatus(&status)
 	r.mu.Lock()

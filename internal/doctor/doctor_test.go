@@ -68,7 +68,7 @@ func status(change func(s *api.AccountStatus)) api.AccountStatus {
 // run returns the findings that are not ok.
 func run(t *testing.T, s *Surroundings) (list []Finding) {
 	t.Helper()
-	for _, f := range Examine(t.Context(), Checks(s), 10*time.Second) {
+	for _, f := range Examine(t.Context(), Checks(s), time.Minute) {
 		if f.Check == "" || f.Says == "" {
 			t.Errorf("%+v says nothing", f)
 		}

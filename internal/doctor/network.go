@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/dm3sync/dm3sync/providers/transport"
@@ -65,9 +66,11 @@ func Probe(proxy func(*http.Request) (*url.URL, error), now func() time.Time) Pr
 			way.Proxy = proxy
 		}
 		defer way.CloseIdleConnections()
+		var looked, reached atomic.Bool // dialling goes on, and tells, when nobody waits for it any more
+		defer func() { seen.Looked, seen.Reached = looked.Load(), reached.Load() }()
 		trace := &httptrace.ClientTrace{
-			DNSDone: func(d httptrace.DNSDoneInfo) { seen.Looked = d.Err == nil },
-			GotConn: func(httptrace.GotConnInfo) { seen.Looked, seen.Reached = true, true },
+			DNSDone: func(d httptrace.DNSDoneInfo) { looked.Store(d.Err == nil) },
+			GotConn: func(httptrace.GotConnInfo) { looked.Store(true); reached.Store(true) },
 		}
 		request, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), http.MethodHead, base.String(), nil)
 		if err != nil {

@@ -165,7 +165,7 @@ func TestMeteredOverBus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	system := limits.System{Bus: strings.TrimSpace(address)}
+	system := limits.System{Bus: strings.TrimSpace(address), Patience: time.Minute}
 	if got := system.Metered(t.Context()); got != limits.Unknown {
 		t.Errorf("without a network manager: %v", got)
 	}

@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -8,7 +9,7 @@ import (
 	"time"
 )
 
-// patience is how long a part of the system may take to answer.
+// patience is how long a part of the system may take to answer, unless System says otherwise.
 const patience = 2 * time.Second
 
 // System is this machine.
@@ -17,7 +18,11 @@ type System struct {
 	Root string
 	// Bus is the address of the system's D-Bus; "" is the usual one.
 	Bus string
+	// Patience is how long a part of the system may take to answer; 0 is two seconds.
+	Patience time.Duration
 }
+
+func (s System) patience() time.Duration { return cmp.Or(s.Patience, patience) }
 
 var _ Machine = System{}
 

@@ -9,7 +9,7 @@ import (
 
 // Metered implements Machine: NetworkManager knows, where it runs.
 func (s System) Metered(ctx context.Context) Answer {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, s.patience())
 	defer cancel()
 	dial := func() (*dbus.Conn, error) { return dbus.ConnectSystemBus(dbus.WithContext(ctx)) }
 	if s.Bus != "" {

@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/dm3sync/dm3sync/internal/servertest"
 	"github.com/dm3sync/dm3sync/providers"
 )
 
@@ -229,12 +230,11 @@ func TestHeartbeat(t *testing.T) {
 func TestHeartbeatFails(t *testing.T) {
 	h := newHearer(t)
 	h.status.Store(http.StatusNotFound)
-	closed := httptest.NewServer(nil)
-	closed.Close()
+	closed := "http://" + servertest.FreeAddress(t)
 	for name, c := range map[string]struct{ address, want string }{
 		"refused":  {h.URL + "/s3cret", "answered 404"},
 		"redirect": {h.URL + "/round/s3cret", "on and on"},
-		"closed":   {closed.URL + "/s3cret", "refused"},
+		"closed":   {closed + "/s3cret", "refused"},
 		"no name":  {"http://nowhere.invalid/s3cret", "not known to DNS"},
 	} {
 		t.Run(name, func(t *testing.T) {
