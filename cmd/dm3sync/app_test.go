@@ -104,7 +104,7 @@ func (a *app) do(ctx context.Context, verb, contact, text string) error {
 
 // wait waits until the service answers.
 func (a *app) wait(ctx context.Context) error {
-	for range 600 {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.url+"/healthz", nil)
 		if err != nil {
 			return err
@@ -112,7 +112,6 @@ func (a *app) wait(ctx context.Context) error {
 		if response, err := http.DefaultClient.Do(request); err == nil {
 			return response.Body.Close()
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	return errors.New("app: waited in vain")
 }

@@ -101,10 +101,10 @@ func (p *program) surroundings() *doctor.Surroundings {
 		return nodeFinding(agent.CheckNodeKeys(ctx, account, address, own, p.now))
 	}
 	s.Open = func(ctx context.Context, account config.Account) (api.AccountStatus, error) {
-		return folderStatus(ctx, c, account)
+		return folderStatus(ctx, c, account, key)
 	}
 	s.Place = func(ctx context.Context, account config.Account) (providers.Store, error) {
-		return agent.OpenProvider(ctx, account, agent.PlaceOptions{Config: c})
+		return agent.OpenProvider(ctx, account, agent.PlaceOptions{Config: c, Unlock: func() ([32]byte, error) { return key(account) }})
 	}
 	return s
 }
@@ -138,15 +138,18 @@ func askAgent(_ context.Context, socket string) (status api.Status, err error) {
 	return client.Status(ctx)
 }
 
-// folderStatus opens an account without its place, and closes it again. A folder that
+// folderStatus opens an account without its place, with what key gives, and closes it again. A folder that
 // is not there is not made.
-func folderStatus(ctx context.Context, c *config.Config, account config.Account) (status api.AccountStatus, err error) {
+func folderStatus(ctx context.Context, c *config.Config, account config.Account, key func(config.Account) ([32]byte, error)) (status api.AccountStatus, err error) {
 	if _, err := os.Stat(c.Folder(&account)); os.IsNotExist(err) {
 		return status, doctor.ErrNoFolder
 	}
-	opened, err := agent.OpenAccount(ctx, account, agent.AccountOptions{Config: c, Open: func(context.Context, config.Account) (providers.Store, error) {
-		return nil, fmt.Errorf("doctor: %w", providers.ErrTransient) // it is looked at by a check of its own
-	}})
+	opened, err := agent.OpenAccount(ctx, account, agent.AccountOptions{
+		Config: c, Unlock: func(_ context.Context, account config.Account) ([32]byte, error) { return key(account) },
+		Open: func(context.Context, config.Account) (providers.Store, error) {
+			return nil, fmt.Errorf("doctor: %w", providers.ErrTransient) // it is looked at by a check of its own
+		},
+	})
 	if err != nil {
 		return status, err
 	}

@@ -311,11 +311,13 @@ func (p *program) keyring() *keyring.Options {
 }
 
 // passphrase asks for that of a locked secret, once, where somebody sits at the terminal and
-// nothing else answers; "" is no answer.
+// nothing else answers; "" is no answer. Safe for concurrent use: one question at a time.
 func (p *program) passphrase(path string) string {
 	if p.getenv("DM3SYNC_PASSPHRASE") != "" || !p.canAsk() {
 		return ""
 	}
+	p.asking.Lock()
+	defer p.asking.Unlock()
 	if _, asked := p.passphrases[path]; !asked {
 		answer, err := p.newQuestions().passphrase("Passphrase of " + plain(path))
 		if err != nil { // the secret stays locked, which its own error says

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -44,9 +45,13 @@ type program struct {
 	quiet      bool
 	file       string // --file of the verbs that read
 
-	verb        string            // as it was called, such as "dm3sync messages"
-	passphrases map[string]string // as somebody typed them, by file
-	warned      []string          // what was warned of already
+	verb string // as it was called, such as "dm3sync messages"
+
+	asking      sync.Mutex        // held while somebody is asked: checks of the doctor want secrets side by side
+	passphrases map[string]string // as somebody typed them, by file; guarded by asking
+
+	telling sync.Mutex // guards the next, and lines on err: places open, and warn, in the background
+	warned  []string   // what was warned of already
 
 	loaded  *config.Config // what load read
 	started bool           // the arguments were understood: errors are not about usage

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -76,7 +78,10 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": codeCommand, "waitfor": waitForCommand, "waitopen": waitOpenCommand, "waitfound": waitFoundCommand, "hash": hashCommand, "link": linkCommand, "bearer": bearerCommand},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code": codeCommand, "waitfor": waitForCommand, "waitopen": waitOpenCommand, "await": awaitCommand,
+			"hash": hashCommand, "link": linkCommand, "bearer": bearerCommand,
+		},
 	})
 }
 
@@ -121,27 +126,55 @@ func codeCommand(ts *testscript.TestScript, negated bool, arguments []string) {
 	}
 }
 
-// waitForCommand is "waitfor PATH", or "! waitfor PATH" for its absence.
+// patience bounds what is waited for in another process. It costs nothing when all is well.
+const patience = 2 * time.Minute
+
+// waitForCommand is "waitfor PATH", or "! waitfor PATH" for its absence. A socket is there when somebody answers on it: one
+// that was only made, or that was left by somebody who has ended, would send the next verb to open the account itself.
 func waitForCommand(ts *testscript.TestScript, negated bool, arguments []string) {
 	if len(arguments) != 1 {
 		ts.Fatalf("usage: waitfor path")
 	}
-	for range 600 {
-		if _, err := os.Stat(ts.MkAbs(arguments[0])); (err == nil) != negated {
+	path := ts.MkAbs(arguments[0])
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		info, err := os.Stat(path)
+		if (err == nil) != negated && (negated || info.Mode().Type() != os.ModeSocket || answers(path)) {
 			return
 		}
-		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("waited in vain for %s", arguments[0])
+}
+
+func answers(socket string) bool {
+	connection, err := net.Dial("unix", socket)
+	if err == nil {
+		_ = connection.Close() // it only had to open
+	}
+	return err == nil
+}
+
+// awaitCommand is "await PATTERN command…": it runs the command until its output has the pattern.
+func awaitCommand(ts *testscript.TestScript, negated bool, arguments []string) {
+	if negated || len(arguments) < 2 {
+		ts.Fatalf("usage: await pattern command [argument]...")
+	}
+	pattern, err := regexp.Compile("(?m)" + arguments[0])
+	ts.Check(err)
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		_ = ts.Exec(arguments[1], arguments[2:]...) // only what it says counts
+		if pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
 	}
 	ts.Fatalf("waited in vain for %s", arguments[0])
 }
 
 // waitOpenCommand is "waitopen": it returns when the agent's accounts are open.
 func waitOpenCommand(ts *testscript.TestScript, _ bool, _ []string) {
-	for range 600 {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if err := ts.Exec("dm3sync", "status", "--check"); err == nil {
 			return
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	ts.Fatalf("waited in vain for the accounts to open")
 }

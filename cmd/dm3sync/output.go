@@ -53,15 +53,23 @@ func (p *program) note(format string, arguments ...any) {
 }
 
 // tell writes a line, made harmless, to the error stream. When that fails, nobody can
-// be told.
+// be told. Safe for concurrent use.
 func (p *program) tell(format string, arguments ...any) {
+	p.telling.Lock()
+	defer p.telling.Unlock()
 	_, _ = io.WriteString(p.err, harmless(fmt.Sprintf(format, arguments...))+"\n")
 }
 
 // warn is note for a whole sentence, which is said once however many look at the same thing.
+// Safe for concurrent use.
 func (p *program) warn(sentence string) {
-	if !slices.Contains(p.warned, sentence) {
+	p.telling.Lock()
+	said := slices.Contains(p.warned, sentence)
+	if !said {
 		p.warned = append(p.warned, sentence)
+	}
+	p.telling.Unlock()
+	if !said {
 		p.note("warning: %s", display.Clean(display.Reason(sentence)))
 	}
 }

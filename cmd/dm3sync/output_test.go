@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,5 +45,22 @@ func TestNothingSteersTheTerminal(t *testing.T) {
 	}
 	if !strings.HasPrefix(out.String(), "one\ttwo\na·]0;title") || !strings.Contains(err.String(), "first\nsecond a·]0;title") {
 		t.Errorf("lines and words are lost: %q, %q", out.String(), err.String())
+	}
+}
+
+// TestWarnedSideBySide: what opens places in the background warns beside what a verb says; each sentence is said once, and whole.
+func TestWarnedSideBySide(t *testing.T) {
+	p, _, said := testProgram(nil)
+	var group sync.WaitGroup
+	for number := range 16 {
+		group.Go(func() {
+			p.warn("others can read the secret")
+			p.note("note %d", number)
+		})
+	}
+	group.Wait()
+	lines := strings.Split(strings.TrimSuffix(said.String(), "\n"), "\n")
+	if len(lines) != 17 || strings.Count(said.String(), "warning: others can read the secret\n") != 1 {
+		t.Errorf("%d lines: %s", len(lines), said)
 	}
 }

@@ -39,11 +39,10 @@ func (l *logBuffer) has(text string) bool {
 // eventually waits for something of another process.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for range 600 {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if is() {
 			return
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	t.Fatalf("waited in vain for %s", what)
 }

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,8 +19,12 @@ import (
 	"github.com/dm3sync/dm3sync/sync/obstacle"
 )
 
-// unlockTries is how often a passphrase may be mistyped on a terminal.
-const unlockTries = 3
+const (
+	// unlockTries is how often a passphrase may be mistyped on a terminal.
+	unlockTries = 3
+	// triedWait bounds the wait for the first attempt to open each account.
+	triedWait = 30 * time.Second
+)
 
 // unlockDocument is what `unlock` did.
 type unlockDocument struct {
@@ -46,7 +52,7 @@ func (p *program) unlockAgent(ctx context.Context, file string) error {
 		return err
 	}
 	defer func() { _ = client.Close() }() // returns nil, always
-	status, err := client.Status(ctx)
+	status, err := triedStatus(ctx, client)
 	if err != nil {
 		return err
 	}
@@ -68,6 +74,25 @@ func (p *program) unlockAgent(ctx context.Context, file string) error {
 			fmt.Fprintln(w, "no account waits for a passphrase")
 		}
 	})
+}
+
+// triedStatus is the agent's status once it has tried to open each account, as far as that happens within triedWait: just
+// after its start none waits for a passphrase yet.
+func triedStatus(ctx context.Context, client *agent.Client) (api.Status, error) {
+	ticker := time.NewTicker(agentSoon)
+	defer ticker.Stop()
+	for end := time.Now().Add(triedWait); ; {
+		status, err := client.Status(ctx)
+		untried := slices.ContainsFunc(status.Accounts, func(a api.AccountStatus) bool { return !a.Open && a.Obstacle == obstacle.None })
+		if err != nil || !untried || time.Now().After(end) {
+			return status, err
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return status, ctx.Err()
+		}
+	}
 }
 
 // locked are the accounts of the agent that wait for a passphrase, or the one that the flags name.

@@ -16,10 +16,28 @@ import (
 	"github.com/dm3sync/dm3sync/internal/api"
 )
 
+// Bounds of what is waited for in other processes, on a machine where much else runs: they end a test that would hang.
 const (
-	openWait = 30 * time.Second
-	stopWait = 30 * time.Second
+	openWait = 2 * time.Minute
+	stopWait = time.Minute
 )
+
+// within looks until something is so, as often as fits into that time on a machine that has nothing else to do. Where it has,
+// looks take longer, as does what they wait for; the most that is waited then is openWait more.
+func within(most time.Duration, is func() bool) bool {
+	const pause = 20 * time.Millisecond
+	end := time.Now().Add(most + openWait)
+	for range most / pause {
+		if is() {
+			return true
+		}
+		if time.Now().After(end) {
+			break
+		}
+		time.Sleep(pause)
+	}
+	return is()
+}
 
 // programFolder is the environment variable that names where the command is built.
 const programFolder = "DM3SYNC_TEST_PROGRAM"

@@ -32,8 +32,8 @@ const (
 	// chaosInterval is the agent's interval, and the longest time that it may do nothing after a fault has ended: its
 	// waits after failures are not longer, nor are those before it repeats a single request (6 s).
 	chaosInterval = 10 * time.Second
-	// passMost is what the pass itself may take, on a machine where other tests run.
-	passMost = 5 * time.Second
+	// passMost is what the pass itself may take, on a machine where other tests run; see within.
+	passMost = 10 * time.Second
 	// offerWait is how long an append may wait for an agent that may be frozen.
 	offerWait = 5 * time.Second
 )
@@ -173,17 +173,16 @@ func (c *chaos) recover(round int, kind string, ended time.Time) time.Duration {
 	c.t.Helper()
 	var status api.AccountStatus
 	var err error
-	for time.Since(ended) < chaosInterval+passMost {
-		ctx, cancel := context.WithTimeout(c.t.Context(), time.Second)
+	recovered := within(chaosInterval+passMost, func() bool {
+		ctx, cancel := context.WithTimeout(c.t.Context(), offerWait)
+		defer cancel()
 		status, err = c.client.Account("").Status(ctx)
-		cancel()
-		if err == nil && delivered(status) {
-			return time.Since(ended)
-		}
-		time.Sleep(20 * time.Millisecond)
+		return err == nil && delivered(status)
+	})
+	if !recovered {
+		c.t.Fatalf("round %d, %s: not recovered %v after the fault ended: %+v, %v", round, kind, time.Since(ended), status, err)
 	}
-	c.t.Fatalf("round %d, %s: not recovered %v after the fault ended: %+v, %v", round, kind, time.Since(ended), status, err)
-	return 0
+	return time.Since(ended)
 }
 
 // wantHealthy: no problem stays; what a scrub finds it may mend first.
@@ -191,7 +190,7 @@ func (c *chaos) wantHealthy() {
 	c.t.Helper()
 	var status api.AccountStatus
 	var err error
-	for end := time.Now().Add(2 * chaosInterval); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(openWait); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if status, err = c.client.Account("").Status(c.t.Context()); err == nil && len(status.Problems) == 0 {
 			break
 		}

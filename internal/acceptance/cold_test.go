@@ -15,7 +15,7 @@ import (
 const (
 	roundTrip    = 100 * time.Millisecond // what is added to every answer while round trips are counted
 	roundTrips   = 3                      // of a device that holds nothing: list heads, read heads, read states
-	coldAttempts = 3                      // a machine that stalls makes more round trips than there are
+	coldAttempts = 4                      // a machine that stalls makes more round trips than there are: the next time, answers take twice as long
 	newest       = 50                     // messages
 	week         = 7 * 24 * 3600 * 1000   // ms
 	idleBytes    = 8_000                  // of an answer: a few kB
@@ -80,7 +80,7 @@ func coldNewest(t *testing.T, s shape, in *input, p place, asked *recorder) {
 	for attempt := range coldAttempts {
 		d := newDevice(t, wide(p), "cold", s.limit)
 		var page engine.Page
-		requests := asked.during(roundTrip, func() {
+		requests := asked.during(roundTrip<<attempt, func() {
 			d.mustPass(engine.Work{})
 			var err error
 			if page, err = d.engine.Messages(t.Context(), contact, engine.Range{Last: newest}); err != nil {

@@ -119,14 +119,14 @@ func (d *desk) status(client *api.Client, what string, most time.Duration, fits 
 	began := time.Now()
 	var status api.AccountStatus
 	var err error
-	for time.Since(began) < most {
-		if status, err = client.Account("").Status(d.t.Context()); err == nil && fits(status) {
-			d.t.Logf("%s after %v", what, time.Since(began).Round(time.Millisecond))
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
+	fitting := within(most, func() bool {
+		status, err = client.Account("").Status(d.t.Context())
+		return err == nil && fits(status)
+	})
+	if !fitting {
+		d.t.Fatalf("%s: not after %v: %+v, %v", what, time.Since(began), status, err)
 	}
-	d.t.Fatalf("%s: not after %v: %+v, %v", what, most, status, err)
+	d.t.Logf("%s after %v", what, time.Since(began).Round(time.Millisecond))
 }
 
 // fails runs a verb that must fail with that code and those words, and returns what it said.

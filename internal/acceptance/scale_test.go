@@ -79,14 +79,16 @@ func TestManyChunks(t *testing.T) {
 	if chunks < l.Messages/40 {
 		t.Fatalf("%d chunks", chunks)
 	}
-	before := l.status().Traffic
+	before := l.status()
 	page := pageOf(l.Contact(0))
 	l.get(200*chunks, fmt.Sprintf("the time line of %d chunks", chunks), conversationOf(l.Contact(0))+"/stretches")
 	l.get(scalePage, "the page of the conversation", page)
 	l.get(scalePage, "its months", page+"/months")
 	l.get(scalePage, "a jump to the middle", fmt.Sprintf("%s/messages?around=%d", conversationOf(l.Contact(0)), l.Timestamp(l.Messages/2)))
-	if n := requestsSince(before, l.status().Traffic); n > 0 {
-		t.Errorf("reading made %d requests", n)
+	after := l.status()
+	spent, quiet := after.Traffic.Minus(before.Traffic), after.LastPass.Equal(before.LastPass) && after.State != "working"
+	if spent.Gets+spent.Ranges > 0 || quiet && spent.Requests() > 0 { // a pass of the agent's own lists heads, and finds nothing to get
+		t.Errorf("reading made requests: %+v", spent)
 	}
 	l.memory("at rest")
 	l.stop()
@@ -204,6 +206,9 @@ func (l *large) takeIn() {
 		l.t.Errorf("%d events in the feed, want at most %d", happened, most)
 	}
 	for i := range tabs {
+		for end := time.Now().Add(openWait); tabs[i].Load() == 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			continue // a tab may be slower than the append
+		}
 		// At most one pulse in 600 ms and one at the beginning, whatever happens.
 		if told, most := tabs[i].Load(), int64(time.Since(began)/(600*time.Millisecond))+2; told > most || told == 0 {
 			l.t.Errorf("tab %d was told of news %d times, want at most %d", i, told, most)

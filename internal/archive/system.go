@@ -33,24 +33,38 @@ func (s *Store) acquire() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.options.LockWait)
 	defer cancel()
 	for {
-		held, err := s.lock.TryLockContext(ctx, lockEvery)
+		held, err := s.lock.TryLock() // even where the machine took all the time: nobody may hold it
+		if err == nil && !held {
+			held, err = s.lock.TryLockContext(ctx, lockEvery)
+		}
 		if errors.Is(err, context.DeadlineExceeded) {
 			return fmt.Errorf("%w (%s): %w", ErrInUse, s.path, providers.ErrTransient)
 		}
 		if err != nil || !held {
 			return fmt.Errorf("locking %s: %w", s.lock.Path(), err)
 		}
-		mine, err := s.lock.Stat()
-		if err == nil {
-			var there fs.FileInfo
-			if there, err = os.Stat(s.lock.Path()); err == nil && os.SameFile(mine, there) {
-				return nil
-			}
+		counts, err := s.lockCounts()
+		if counts {
+			return nil
 		}
-		if unlockErr := s.lock.Unlock(); unlockErr != nil || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if unlockErr := s.lock.Unlock(); unlockErr != nil || err != nil {
 			return errors.Join(err, unlockErr)
 		}
 	}
+}
+
+// lockCounts tells whether the file that is locked is the one that others find: the last writer's Close may have removed it
+// between its opening and its locking, and another writer may have made and locked another one since.
+func (s *Store) lockCounts() (bool, error) {
+	mine, err := s.lock.Stat()
+	if err != nil {
+		return false, err
+	}
+	there, err := os.Stat(s.lock.Path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && os.SameFile(mine, there), err
 }
 
 // removeLock removes the lock's file, if nobody holds it: it is only for show who does.
@@ -61,7 +75,9 @@ func (s *Store) removeLock() {
 	if held, err := s.lock.TryLock(); err != nil || !held {
 		return
 	}
-	_ = os.Remove(s.lock.Path()) // Windows removes no open file: it stays, and does no harm
+	if counts, _ := s.lockCounts(); counts { // else it is another writer's
+		_ = os.Remove(s.lock.Path()) // Windows removes no open file: it stays, and does no harm
+	}
 	_ = s.lock.Unlock()
 }
 
