@@ -48,6 +48,7 @@ func weighPages(t *testing.T, site http.Handler, paths ...string) {
 		best, idle, views := math.Inf(1), math.Inf(1), 0 // idle is the best of some views, while the machine was
 		var steps string
 		before := b.Weigh("/bare").Milliseconds
+		bare := before
 		for range most {
 			w := b.Weigh(path)
 			if w.Bytes < 10_000 || w.Bytes > viewBytes {
@@ -60,12 +61,13 @@ func weighPages(t *testing.T, site http.Handler, paths ...string) {
 			if max(before, after) < bareMilliseconds {
 				idle, views = min(idle, w.Milliseconds), views+1
 			}
-			if before = after; best < enough {
+			if before, bare = after, min(bare, after); best < enough {
 				break
 			}
 		}
 		server, length := served(site, path)
-		t.Logf("%s: %.0f ms (%s), a bare page %.0f ms; the machine was idle in %d views; the server alone %.1f ms for %d bytes", path, best, steps, before, views, server, length)
+		t.Logf("%s: %.0f ms (%s), a bare page %.0f ms, %.1f times; the machine was idle in %d views; the server alone %.1f ms for %d bytes", path, best, steps,
+			bare, best/bare, views, server, length)
 		if views >= viewsThatTell && idle-server >= viewMilliseconds { // the server runs under the race detector; benchmarks time it
 			t.Errorf("%s: %.0f ms", path, idle)
 		}
