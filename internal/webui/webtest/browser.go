@@ -65,7 +65,7 @@ func OpenAt(t *testing.T, base string) *Browser {
 	}
 	b := &Browser{t: t, base: base, requests: make(map[string]string)}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.WSURLReadTimeout(stepWait))
+		chromedp.WSURLReadTimeout(stepWait), chromedp.Env("TZ=UTC")) // in another zone, a page that cuts days loads itself anew
 	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(stop)
 	ctx, stop = chromedp.NewContext(ctx)
