@@ -44,14 +44,16 @@ func TestOversizedBodies(t *testing.T) {
 	}
 }
 
-// impatient makes a rig that waits for nobody.
-func impatient(o *access.Options, s *access.ServerOptions) {
+// impatient makes a rig that waits for no body and no reader. Headers come in time on a busy machine, too.
+func impatient(o *access.Options, _ *access.ServerOptions) {
 	o.Patience = access.Patience{Read: 150 * time.Millisecond, Rate: 1000, Write: 150 * time.Millisecond}
-	s.HeaderWait = 500 * time.Millisecond // those of the tests themselves come in time on a busy machine, too
 }
 
+// hurried makes a rig that waits little for headers: long enough for those of the tests themselves on a busy machine.
+func hurried(_ *access.Options, s *access.ServerOptions) { s.HeaderWait = 2 * time.Second }
+
 func TestSlowHeaders(t *testing.T) {
-	r := newRig(t, impatient)
+	r := newRig(t, hurried)
 	for _, part := range []string{"", "GET", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: " + r.address + "\r\nX-Slow: "} {
 		connection := r.dial()
 		if _, err := io.WriteString(connection, part); err != nil {
@@ -124,7 +126,7 @@ func TestBodyThatNobodyReads(t *testing.T) {
 // then the stream of events still stands.
 func TestPatientWithWork(t *testing.T) {
 	r := newRig(t, func(o *access.Options, _ *access.ServerOptions) {
-		o.Patience = access.Patience{Read: 2 * time.Second, Rate: 1000, Write: 2 * time.Second}
+		o.Patience = access.Patience{Read: 4 * time.Second, Rate: 1000, Write: 4 * time.Second}
 	})
 	r.backend.event = make(chan struct{})
 	var streams []io.Reader
@@ -151,7 +153,7 @@ func TestPatientWithWork(t *testing.T) {
 		if _, err := io.WriteString(body, strings.Repeat("x", 2000)); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond)
 	}
 	r.served("a steady body", parse(t, body))
 	close(r.backend.event)
@@ -176,10 +178,10 @@ func TestReaderThatDoesNotRead(t *testing.T) {
 
 func TestManyConnections(t *testing.T) {
 	r := newRig(t, func(o *access.Options, s *access.ServerOptions) {
-		impatient(o, s)
+		hurried(o, s)
 		s.Connections = 4
 	})
-	for range 20 { // each says a little and then nothing more
+	for range 10 { // each says a little and then nothing more
 		connection := r.dial()
 		defer connection.Close()
 		if _, err := io.WriteString(connection, "GET / HT"); err != nil {

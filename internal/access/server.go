@@ -66,26 +66,33 @@ const attempts = 8
 // port of the other kind of address where the machine has it. An empty text is
 // any free port.
 func Listen(ctx context.Context, text string) (Listeners, error) {
-	if text != "" {
-		address, err := ParseAddress(text)
-		if err != nil {
-			return Listeners{}, err
+	if text == "" {
+		found, err := listenFree(ctx, netip.MustParseAddrPort("127.0.0.1:0"))
+		if err != nil { // a machine without IPv4
+			return listenFree(ctx, netip.MustParseAddrPort("[::1]:0"))
 		}
-		return listenBoth(ctx, address)
+		return found, nil
 	}
-	var found Listeners
-	var err error
+	address, err := ParseAddress(text)
+	switch {
+	case err != nil:
+		return Listeners{}, err
+	case address.Port() == 0:
+		return listenFree(ctx, address)
+	}
+	return listenBoth(ctx, address)
+}
+
+// listenFree listens on any port, if it can on one that is free on both kinds of
+// addresses.
+func listenFree(ctx context.Context, address netip.AddrPort) (found Listeners, err error) {
 	for range attempts {
 		found.stop()
-		found, err = listenBoth(ctx, netip.MustParseAddrPort("127.0.0.1:0"))
-		if err != nil { // a machine without IPv4
-			return listenBoth(ctx, netip.MustParseAddrPort("[::1]:0"))
-		}
-		if found.Whole {
+		if found, err = listenBoth(ctx, address); err != nil || found.Whole || len(found.All) > 1 {
 			break
 		}
 	}
-	return found, nil
+	return found, err
 }
 
 func (l Listeners) stop() {

@@ -18,9 +18,10 @@ const loginLimit = 30 * time.Minute
 // Logins runs logins in the background, at most one for each place. It is safe for concurrent
 // use; the zero value is ready.
 type Logins struct {
-	mu    sync.Mutex
-	flows map[place]*flow
-	group sync.WaitGroup
+	mu     sync.Mutex
+	flows  map[place]*flow
+	closed bool
+	group  sync.WaitGroup
 }
 
 // place is what one login is for: an account, and its mirror or none.
@@ -54,27 +55,42 @@ func (l *Logins) Start(account, mirror string, now func() time.Time, open func()
 		Account: account, Mirror: mirror, State: api.LoginWaiting,
 		Address: waiting.Address(), Redirect: waiting.Redirect(), Until: now().Add(loginLimit).Round(0),
 	}}
+	status, err := l.run(p, f, func() api.LoginStatus {
+		defer stop()
+		return finish(ctx, f, own, after)
+	})
+	if err != nil {
+		stop()
+		_, waitErr := waiting.Wait(ctx)
+		return api.LoginStatus{}, errors.Join(err, waitErr, own.Close())
+	}
+	return status, nil
+}
+
+// run lets a login of a place wait in the background, and gives up the one before; it returns how
+// the login is until then. It fails after Close.
+func (l *Logins) run(p place, f *flow, work func() api.LoginStatus) (api.LoginStatus, error) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return api.LoginStatus{}, fmt.Errorf("setup: no login begins any more: %w", context.Canceled)
+	}
 	if l.flows == nil {
 		l.flows = make(map[place]*flow)
 	}
-	before := l.flows[p]
-	l.flows[p] = f
-	status := f.status
-	l.mu.Unlock()
-	if before != nil {
+	if before := l.flows[p]; before != nil {
 		before.stop() // of a click that came twice; nothing else would end it
 	}
+	l.flows[p] = f
 	l.group.Go(func() {
 		defer close(f.ended)
-		defer stop()
-		ended := finish(ctx, f, own, after)
-		ended.Account, ended.Mirror = account, mirror
+		ended := work()
+		ended.Account, ended.Mirror = p.account, p.mirror
 		l.mu.Lock()
 		f.status = ended
 		l.mu.Unlock()
 	})
-	return status, nil
+	return f.status, nil
 }
 
 // finish waits for the end of a login and says how it was.
@@ -135,6 +151,7 @@ func (l *Logins) Stop(account, mirror string) {
 // Close gives up every login and waits for their ends.
 func (l *Logins) Close() {
 	l.mu.Lock()
+	l.closed = true
 	for _, f := range l.flows {
 		f.stop()
 	}

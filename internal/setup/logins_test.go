@@ -76,3 +76,20 @@ func gone(t *testing.T, address string) {
 		}
 	}
 }
+
+// TestNoLoginAfterTheEnd: a login that begins when all have been given up holds no port.
+func TestNoLoginAfterTheEnd(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "account")
+	logins := &Logins{}
+	open := func() (*login.Login, error) {
+		logins.Close() // just before it waits
+		return login.Open(login.Options{
+			Place:  login.Place{ClientID: "client", AuthURL: "http://127.0.0.1:1/auth", TokenURL: "http://127.0.0.1:1/token"},
+			Folder: folder, Unlock: func() ([32]byte, error) { return [32]byte{}, nil },
+		})
+	}
+	status, err := logins.Start("alice.eth", "", time.Now, open, nil)
+	if err == nil || status.State == api.LoginWaiting || logins.Status("alice.eth", "").State != api.LoginNone {
+		t.Errorf("%+v, %v", status, err)
+	}
+}

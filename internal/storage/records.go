@@ -36,6 +36,7 @@ type Records struct {
 	o          RecordsOptions
 	indexes    indexes
 	packing    chan struct{} // holds a value while a conversation is packed
+	ending     sync.Mutex    // held while something begins in the background, and to let nothing begin any more
 	background sync.WaitGroup
 	context    context.Context // of what runs in the background
 	stop       context.CancelFunc
@@ -59,7 +60,9 @@ func NewRecords(o RecordsOptions) (*Records, error) {
 
 // Close ends what runs in the background. The place stays open: it is the caller's.
 func (r *Records) Close() error {
+	r.ending.Lock()
 	r.stop()
+	r.ending.Unlock()
 	r.background.Wait()
 	return nil
 }

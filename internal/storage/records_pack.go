@@ -137,7 +137,9 @@ func (r *Records) packSome(ctx context.Context, prefix string, s *shelf, list []
 // packSoon packs a conversation in the background when many of its records lie alone.
 // One conversation is packed at a time; the next write asks again.
 func (r *Records) packSoon(account, conversation string, loose int) {
-	if loose < r.o.PackAt {
+	r.ending.Lock()
+	defer r.ending.Unlock()
+	if loose < r.o.PackAt || r.context.Err() != nil {
 		return
 	}
 	select {

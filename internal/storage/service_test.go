@@ -330,7 +330,7 @@ func TestSlowClients(t *testing.T) {
 			http.Error(w, "too slow", http.StatusRequestTimeout)
 		}
 	})
-	address, _ := start(t, read, storage.ServerOptions{HeaderWait: 50 * time.Millisecond, RequestWait: 100 * time.Millisecond})
+	address, _ := start(t, read, storage.ServerOptions{HeaderWait: 2 * time.Second, RequestWait: 4 * time.Second}) // enough for the others on a busy machine
 	for name, text := range map[string]string{
 		"a header without an end": "POST / HTTP/1.1\r\nHost: x\r\n",
 		"a body that never comes": "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nx",

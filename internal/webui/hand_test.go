@@ -165,20 +165,26 @@ func TestFilterKeepsUp(t *testing.T) {
 	}
 }
 
-// TestReadOnWhileFetching: who has gone on in what was found keeps it while a fetch brings more.
+// TestReadOnWhileFetching: who has gone on in what was found keeps it while a fetch brings more, also where the look for that is
+// answered late.
 func TestReadOnWhileFetching(t *testing.T) {
 	now := time.Now()
 	account := reading("bob.eth", counted(t, 1000, now)...)
 	account.Away = map[string]int64{"bob.eth": now.Add(-1000 * time.Hour).UnixMilli()}
 	account.Slow = make(chan struct{})
-	b := webtest.Open(t, newSite(t, webtest.NewBackend(account)))
+	slow := &slowAnswers{next: newSite(t, webtest.NewBackend(account)), gate: make(chan struct{}), held: make(chan struct{}, 100), hold: func(r *http.Request) bool {
+		return r.Method == http.MethodGet && r.URL.Path == "/search/hits" && r.FormValue("after") == ""
+	}}
+	b := webtest.Open(t, slow)
 	b.Visit("/search?q=number")
 	b.Click("#hits form .button")
 	b.Wait("#fetching")
 	first := b.Count(".hit")
+	<-slow.held
 	more := fmt.Sprintf(`document.querySelectorAll(".hit").length > %d`, first)
 	webtest.Evaluate[bool](b, `(document.querySelector(".hit-more").scrollIntoView(), true)`)
 	b.WaitFor(more)
+	close(slow.gate)
 	webtest.Evaluate[bool](b, `(() => { window.last = [...document.querySelectorAll(".hit")].at(-1); window.looks = 0;
 		document.addEventListener("every", () => window.looks++, true); return true })()`)
 	b.WaitFor(`window.looks >= 2 && !document.querySelector(".htmx-request")`)
@@ -188,6 +194,34 @@ func TestReadOnWhileFetching(t *testing.T) {
 	webtest.Evaluate[bool](b, `(scrollTo(0, 0), true)`)
 	close(account.Slow)
 	b.WaitFor(`!document.querySelector("#fetching")`)
+}
+
+// TestNothingIsMissedUnderWay: what arrives while the page still waits for the answer to what came before shows, too.
+func TestNothingIsMissedUnderWay(t *testing.T) {
+	now := time.Now()
+	account := reading("bob.eth", counted(t, 5, now.Add(-time.Hour))...)
+	var once atomic.Bool
+	slow := &slowAnswers{next: newSite(t, webtest.NewBackend(account)), gate: make(chan struct{}), held: make(chan struct{}, 1), hold: func(r *http.Request) bool {
+		return strings.HasSuffix(r.URL.Path, "/slice") && once.CompareAndSwap(false, true)
+	}}
+	b := webtest.Open(t, slow)
+	b.Visit(talkPath("bob.eth"))
+	b.WaitFor(`document.querySelector(".reader.ready")`)
+	// The page looks again when it is told to, not only now and then.
+	webtest.Evaluate[bool](b, `(() => { for (let i = setInterval(() => {}, 1e6); i > 0; i--) clearInterval(i);
+		window.told = window.looked = 0;
+		document.body.addEventListener("refresh", () => { window.told++; setTimeout(() => window.looked++, 500) });
+		return true })()`)
+	say := func(text string, minutes time.Duration) {
+		account.Say("bob.eth", webtest.Envelopes(t, webtest.Told{From: "bob.eth", Kind: "NEW", Text: text, About: -1, At: now.Add(minutes * time.Minute).UnixMilli()})...)
+	}
+	say("first", 1)
+	<-slow.held
+	told := webtest.Evaluate[int](b, `window.told`)
+	say("second", 2)
+	b.WaitFor(fmt.Sprintf(`window.looked > %d`, told))
+	close(slow.gate)
+	b.WaitFor(`[...document.querySelectorAll("#slices .text")].slice(-2).map(e => e.textContent).join("|") === "first|second"`)
 }
 
 // TestEntriesStayInPlace: what arrives, or is edited, leaves the other messages of a conversation as they are: the elements, a

@@ -9,6 +9,7 @@ import (
 type jobs struct {
 	mu      sync.Mutex
 	running map[string]bool
+	closed  bool
 	group   sync.WaitGroup
 }
 
@@ -16,7 +17,7 @@ type jobs struct {
 func (j *jobs) run(ctx context.Context, key string, work func(ctx context.Context)) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.running[key] || ctx.Err() != nil {
+	if j.running[key] || j.closed || ctx.Err() != nil {
 		return false
 	}
 	if j.running == nil {
@@ -34,5 +35,10 @@ func (j *jobs) run(ctx context.Context, key string, work func(ctx context.Contex
 	return true
 }
 
-// wait returns when all of it has ended.
-func (j *jobs) wait() { j.group.Wait() }
+// wait lets no more work begin and returns when all of it has ended.
+func (j *jobs) wait() {
+	j.mu.Lock()
+	j.closed = true
+	j.mu.Unlock()
+	j.group.Wait()
+}

@@ -92,6 +92,7 @@ func TestPageFindsTheAgentAgain(t *testing.T) {
 	b.Expect("Failed to load resource")
 	b.Expect("failed net::ERR")
 	b.Allow("console: error htmx: htmx:error: Failed to fetch") // where it looks again just then
+	b.Allow("console: error htmx: htmx:error: network error")   // and has half of the answer
 	b.Visit("/")
 	for _, c := range []struct {
 		status int64

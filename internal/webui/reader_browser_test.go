@@ -81,8 +81,7 @@ func TestScrollToTheFirst(t *testing.T) {
 			t.Fatalf("the view jumped over %d", inView[len(inView)-1]+1)
 		}
 		// A page up, as the key does it; then wait until what is asked for is there.
-		webtest.Evaluate[bool](b, `(() => { const s = document.getElementById("reader-scroll"); s.scrollTop -= s.clientHeight * 0.8; return true })()`)
-		b.WaitFor(settled)
+		scroll(b, `s.scrollTop -= s.clientHeight * 0.8`)
 	}
 	if len(seen) != n {
 		t.Errorf("%d of %d messages were seen", len(seen), n)
@@ -91,9 +90,16 @@ func TestScrollToTheFirst(t *testing.T) {
 		t.Errorf("the page held %d messages at once", most)
 	}
 	// And down again: what was taken out comes back.
-	webtest.Evaluate[bool](b, `(() => { const s = document.getElementById("reader-scroll"); s.scrollTop = s.scrollHeight; return true })()`)
-	b.WaitFor(settled)
+	scroll(b, `s.scrollTop = s.scrollHeight`)
 	b.WaitFor(`[...document.querySelectorAll("#slices article .text")].some(e => e.textContent.startsWith("number 9999"))`)
+}
+
+// scroll does something with the conversation's pane, s, and waits until the page has seen that and what it asked for is there.
+func scroll(b *webtest.Browser, script string) {
+	webtest.Evaluate[bool](b, `(() => { const s = document.getElementById("reader-scroll"); `+script+`; window.drawn = false;
+		requestAnimationFrame(() => setTimeout(() => { window.drawn = true })); // the page looks in the same frame
+		return true })()`)
+	b.WaitFor(`window.drawn && ` + settled)
 }
 
 // settled is true when nothing is asked for any more and something is in view.
@@ -165,8 +171,7 @@ func TestArriving(t *testing.T) {
 		t.Error("the pill shows at the end")
 	}
 	// Up, until what is above has come, and then at rest.
-	webtest.Evaluate[bool](b, `(() => { const s = document.getElementById("reader-scroll"); s.scrollTop -= 1800; return true })()`)
-	b.WaitFor(settled)
+	scroll(b, `s.scrollTop -= 1800`)
 	place := `(() => { const v = document.getElementById("reader-scroll").getBoundingClientRect();
 		const e = [...document.querySelectorAll("#slices article")].find(e => e.getBoundingClientRect().top > v.top); return [e.id, e.getBoundingClientRect().top] })()`
 	before := webtest.Evaluate[[]any](b, place)
@@ -181,8 +186,7 @@ func TestArriving(t *testing.T) {
 	b.WaitFor(`document.getElementById("reader-pill").hidden`)
 	b.WaitFor(`[...document.querySelectorAll("#slices .text")].at(-1).textContent === "third news"`)
 	// One that comes late, between two pieces, shows between them.
-	webtest.Evaluate[bool](b, `(document.querySelectorAll("#slices > .slice")[document.querySelectorAll("#slices > .slice").length - 1].scrollIntoView(), true)`)
-	b.WaitFor(settled)
+	scroll(b, `[...document.querySelectorAll("#slices > .slice")].at(-1).scrollIntoView()`)
 	border := webtest.Evaluate[int64](b, `parseInt([...document.querySelectorAll("#slices > .slice")].at(-1).dataset.from)`)
 	a.Say("bob.eth", webtest.Envelopes(t, webtest.Told{From: "bob.eth", Kind: "NEW", Text: "between", About: -1, At: border - 60_000})...)
 	b.WaitFor(`[...document.querySelectorAll("#slices .text")].some(e => e.textContent === "between")`)

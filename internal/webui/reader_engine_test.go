@@ -112,8 +112,7 @@ func TestReadWithARealAccount(t *testing.T) {
 		if step > 0 && len(got) > 0 && got[0] == 0 && slices.Contains(seen, false) {
 			t.Fatalf("%d was never in the page", slices.Index(seen, false))
 		}
-		webtest.Evaluate[bool](b, `(() => { const s = document.getElementById("reader-scroll"); s.scrollTop = Math.max(0, s.scrollTop - 4000); return true })()`)
-		b.WaitFor(settled)
+		scroll(b, `s.scrollTop = Math.max(0, s.scrollTop - 4000)`)
 	}
 	if counts := other.account.Counts(); counts == (providers.Counts{}) {
 		t.Error("nothing was fetched from the place")

@@ -87,9 +87,19 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set(name, value)
 		}
 	}
+	r = r.WithContext(context.WithValue(r.Context(), momentKey{}, moment{s.feed.Last(), s.feed.Moved()}))
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	s.handler.ServeHTTP(w, r)
 }
+
+// moment is how far the feed was when a request came. A page says so of itself, since it may lack what happened while it was
+// gathered, and has to look again for that.
+type moment struct {
+	last, moved uint64
+}
+
+// momentKey finds the moment in the context of a request.
+type momentKey struct{}
 
 // maxForm is the largest form that a page sends, in bytes.
 const maxForm = 1 << 20

@@ -2,14 +2,18 @@ package webui_test
 
 import (
 	"compress/gzip"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/dm3sync/dm3sync/internal/activity"
+	"github.com/dm3sync/dm3sync/internal/api"
 	"github.com/dm3sync/dm3sync/internal/webui"
 	"github.com/dm3sync/dm3sync/internal/webui/webtest"
 )
@@ -94,6 +98,36 @@ func TestStaticFiles(t *testing.T) {
 	for _, path := range []string{"/static/", "/static/none.js", "/static/vendor", "/static/../site.go", "/static/%2e%2e/site.go", "/static//app.css", "/templates/layout.html"} {
 		if w := ask(site, "GET", path, nil); w.Code == http.StatusOK {
 			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+}
+
+// lateNews is an agent at which something happens right after its status was asked for the first time.
+type lateNews struct {
+	*webtest.Backend
+	once *sync.Once
+}
+
+func (l lateNews) Status() api.Status {
+	status := l.Backend.Status()
+	l.once.Do(func() {
+		l.Feed.Note(activity.Event{Account: "alice.eth", Kind: activity.KindStatus, Text: "Something happened."})
+	})
+	return status
+}
+
+// TestPageKnowsWhatItLacks: a page does not take for its own what happened while it was gathered, so that it looks again.
+func TestPageKnowsWhatItLacks(t *testing.T) {
+	backend := lateNews{webtest.NewBackend(webtest.Healthy("alice.eth")), new(sync.Once)}
+	site, err := webui.New(webui.Options{Backend: backend})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(site.Close)
+	before := backend.Feed.Last()
+	for _, want := range []uint64{before, before + 1} {
+		if text := ask(site, "GET", "/", nil).Body.String(); !strings.Contains(text, fmt.Sprintf(`data-last="%d"`, want)) {
+			t.Errorf("the page does not say that it knows what happened until %d", want)
 		}
 	}
 }

@@ -108,7 +108,7 @@ type view struct {
 	Links   []link
 	Notice  *notice // what was done on the page before
 	Version string
-	Last    uint64 // number of the last event that this page knows of
+	Last    uint64 // number of the last event when this page was asked for
 	Moved   uint64 // how far long work was then, see [activity.Log.Moved]
 	Alarms  alarmCount
 }
@@ -128,7 +128,9 @@ func (s *Site) renderStatus(w http.ResponseWriter, r *http.Request, status int, 
 		start = "live"
 	}
 	v.Theme, v.Here, v.Version = theme(r), here(r), s.o.Version
-	v.Last, v.Moved = s.feed.Last(), s.feed.Moved()
+	if came, ok := r.Context().Value(momentKey{}).(moment); ok {
+		v.Last, v.Moved = came.last, came.moved
+	}
 	v.Links, v.Notice, v.Alarms = navigation(), noticeOf(r), s.countAlarms()
 	v.Title = line(v.Title, nameLetters)
 	return s.write(w, status, t, start, v)

@@ -140,6 +140,7 @@
       const answer = await fetch("/help", {method: "HEAD", redirect: "manual"});
       if (answer.status === 401 || answer.status === 403 || answer.type === "opaqueredirect") text = "This page is logged out. Run dm3sync ui to open it again.";
     } catch { /* it does not answer, as said */ }
+    if (stream) return; // it was found again meanwhile
     tell(text);
     retry = Math.min(retry + 1, 6);
     clearTimeout(timer);

@@ -26,9 +26,11 @@
 
   // ---- What was found is looked for again while an index or a fetch goes on, but not under the eyes of who has read on in it.
   const hits = document.getElementById("hits");
-  hits?.addEventListener("htmx:before:request", (event) => {
+  const readOn = (event) => {
     if (scrollY >= 200 && event.target.matches("[hx-trigger^=every]")) event.preventDefault();
-  });
+  };
+  hits?.addEventListener("htmx:before:request", readOn);
+  hits?.addEventListener("htmx:after:request", readOn); // the answer, where somebody has gone on since it was asked for
 
   const reader = document.querySelector(".reader");
   if (!reader) return;
@@ -129,6 +131,7 @@
       if (side === "newer") scroller.dataset.newest = "true";
       still(() => { row.remove(); tidyDays(); });
       busy[side] = false;
+      caughtUp();
       return;
     }
     still(() => { row.replaceWith(made); tidyDays(); });
@@ -141,6 +144,7 @@
     busy[side] = false;
     if (months.querySelector("[data-far]")) fresh(); // some of it may have come from the place
     look();
+    caughtUp();
   };
 
   // ---- Out of the page when far, back when near.
@@ -161,9 +165,10 @@
       const made = await ask("from=" + (first ? "0." + "0".repeat(64) : slice.dataset.from) +
         (open ? "" : next ? "&until=" + next.dataset.from : "&to=" + slice.dataset.to));
       delete slice.dataset.renewing;
-      if (!slice.isConnected || made.classList.contains("failed")) return;
-      put(slice, made, open);
+      if (slice.isConnected && !made.classList.contains("failed")) put(slice, made, open);
     } catch { delete slice.dataset.renewing; }
+    if (slice.dataset.stale && !slice.dataset.out) look();
+    caughtUp();
   };
   // takeOver makes a piece, or a day of it, like one that was read anew. What is as it was stays where it is, so that no click,
   // focus or selection in it is lost.
@@ -237,7 +242,7 @@
         if (distance < NEAR) renew(slice, false);
       } else if (isFull(slice) && distance > FAR && !slice.contains(document.activeElement)) {
         takeOut(slice);
-      } else if (slice.dataset.stale && distance < NEAR) {
+      } else if (slice.dataset.stale && !slice.dataset.renewing && distance < NEAR) {
         delete slice.dataset.stale;
         renew(slice, false);
       }
@@ -261,14 +266,16 @@
   addEventListener("resize", look);
 
   // ---- What happens: the page's feed says "refresh"; what is in view is read again, and what came is appended.
-  let refreshing = 0;
+  let refreshing = 0, late = false;
+  // caughtUp is called when what was asked for has come: what happened meanwhile may be missing in it.
+  const caughtUp = () => { if (late) { late = false; refresh(); } };
   const refresh = () => {
     clearTimeout(refreshing);
     refreshing = setTimeout(async () => {
       const list = all().filter((slice) => slice.dataset.from);
       const last = list[list.length - 1];
       for (const slice of list) if (slice !== last) slice.dataset.stale = "1";
-      if (holder.querySelector(".asking, .failed, .waiting")) { look(); return; } // what is under way will be fresh
+      if (last ? busy.newer || last.dataset.renewing : holder.querySelector(".asking, .failed, .waiting")) { late = true; look(); return; }
       if (!last) { location.reload(); return; }
       if (scroller.dataset.newest !== "true") { look(); return; }
       if (last.dataset.out) {
@@ -347,11 +354,11 @@
   let freshening = 0;
   const fresh = () => { // what was fetched is on this device now
     clearTimeout(freshening);
-    freshening = setTimeout(async () => {
+    const mine = freshening = setTimeout(async () => {
       try {
         const answer = await fetch(path + "/months", {headers: {"HX-Request": "true"}});
         const text = await answer.text();
-        if (!answer.ok || months.contains(document.activeElement)) return;
+        if (!answer.ok || mine !== freshening || months.contains(document.activeElement)) return; // a later answer knows more
         months.innerHTML = text;
         mark();
       } catch { /* it stays as it is */ }
@@ -446,6 +453,7 @@
     grown.observe(scroller);
     lookNow();
     markMonths();
+    caughtUp();
   };
   const markMonths = () => { shown = ""; month(); };
   begin();

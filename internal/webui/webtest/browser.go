@@ -20,7 +20,7 @@ import (
 )
 
 // stepWait bounds one step in the browser: it ends a test that would hang, and decides nothing else.
-const stepWait = 40 * time.Second
+const stepWait = time.Minute
 
 // Browser is one tab of a real browser before one server. What the tab complains of fails the test when it ends; see Expect.
 type Browser struct {
@@ -64,7 +64,8 @@ func OpenAt(t *testing.T, base string) *Browser {
 		t.Skip("needs a browser: bash .ci/run servers go test ./internal/webui/...")
 	}
 	b := &Browser{t: t, base: base, requests: make(map[string]string)}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.WSURLReadTimeout(stepWait), chromedp.Env("TZ=UTC")) // in another zone, a page that cuts days loads itself anew
 	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(stop)
 	ctx, stop = chromedp.NewContext(ctx)
@@ -242,11 +243,7 @@ func (b *Browser) Visit(path string) {
 	b.bytes = 0
 	b.mu.Unlock()
 	b.do("visit "+path, chromedp.Navigate(b.base+path))
-	ready := `document.readyState === "complete"`
-	if !b.quiet {
-		ready += " && " + scripted
-	}
-	b.WaitFor(ready)
+	b.WaitFor("true")
 }
 
 // Type puts text into a field, key by key.
@@ -267,13 +264,18 @@ func (b *Browser) Wait(selector string) {
 	b.WaitFor(fmt.Sprintf(`[...document.querySelectorAll(%s)].some(e => e.getClientRects().length > 0 && e.checkVisibility({visibilityProperty: true}))`, quote(selector)))
 }
 
-// WaitFor waits until an expression is true in the page, which may be on its way to another one.
+// WaitFor waits until an expression is true in a page that is there with its script: one that is on its way to another one, or
+// half read, is none.
 func (b *Browser) WaitFor(expression string) {
 	b.t.Helper()
+	ready := `document.readyState === "complete"`
+	if !b.quiet {
+		ready += " && " + scripted
+	}
 	deadline := time.Now().Add(stepWait)
 	for {
 		ctx, stop := context.WithDeadline(b.ctx, deadline)
-		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("(() => { try { return !!("+expression+") } catch { return false } })()"))
+		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("(() => { try { return "+ready+" && !!("+expression+") } catch { return false } })()"))
 		stop()
 		if err == nil && is {
 			return
