@@ -222,6 +222,11 @@ func TestDeletions(t *testing.T) {
 		many++
 		reply(w)
 	}))
+	set := func(next func(w http.ResponseWriter)) {
+		mutex.Lock()
+		defer mutex.Unlock()
+		reply, many = next, 0
+	}
 	store := newStore(t, "bucket", options(endpoint))
 	result := func(entries string) func(http.ResponseWriter) {
 		return func(w http.ResponseWriter) {
@@ -240,20 +245,21 @@ func TestDeletions(t *testing.T) {
 		{"one forgotten", done("a/1"), providers.ErrTransient},
 		{"none told", "", providers.ErrTransient},
 	} {
-		reply = result(c.entries)
+		set(result(c.entries))
 		wantError(t, c.name, store.Delete(t.Context(), "a/1", "a/2"), c.want)
 	}
-	reply = result(done("a/1") + failed("a/2", "NoSuchKey"))
+	set(result(done("a/1") + failed("a/2", "NoSuchKey")))
 	if err := store.Delete(t.Context(), "a/1", "a/2", "a/1"); err != nil {
 		t.Error(err)
 	}
-	many = 0
-	reply = func(w http.ResponseWriter) { answer(501, "NotImplemented").ServeHTTP(w, nil) }
+	set(func(w http.ResponseWriter) { answer(501, "NotImplemented").ServeHTTP(w, nil) })
 	for range 2 {
 		if err := store.Delete(t.Context(), "a/1", "a/2", "a/3"); err != nil {
 			t.Error(err)
 		}
 	}
+	mutex.Lock()
+	defer mutex.Unlock()
 	if deleted != 6 || many != 1 {
 		t.Errorf("%d single deletions, %d of many", deleted, many)
 	}
