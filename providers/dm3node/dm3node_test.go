@@ -28,7 +28,7 @@ func newStore(t testing.TB, server *nodetest.Server, account nodetest.Account, c
 	t.Helper()
 	options := &dm3node.Options{
 		URL: server.URL, Account: account.Name, Sign: account.Sign, Normalise: identity.Normalize, Partition: "secret of " + account.Name,
-		Parallel: writers, Stall: 30 * time.Second, Warn: func(sentence string) { t.Error(sentence) },
+		Parallel: writers, Stall: 5 * time.Minute, Warn: func(sentence string) { t.Error(sentence) },
 	}
 	if change != nil {
 		change(options)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,8 +14,14 @@ import (
 	"github.com/dm3sync/dm3sync/providers"
 )
 
-// stall is how long the stores of Stall wait for progress.
-const stall = 300 * time.Millisecond
+const (
+	// stall is how long a store waits for progress that never comes.
+	stall = 300 * time.Millisecond
+	// longStall is how long one waits that must not give up: far longer than a busy machine stands still.
+	longStall = 10 * time.Second
+	// pieces is how many bytes a slow server sends, with a quarter of longStall between two of them: more than that in all.
+	pieces = 6
+)
 
 // slow is a server that keeps its clients waiting, until release is closed.
 type slow struct {
@@ -48,29 +55,30 @@ func (s *slow) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // Stall wants a place over HTTP to give up a server that stops in the middle, wherever it
 // stops, and not one that is slow. open opens a store at an address, which gives up after
-// stall without progress; calls makes each call of that store.
+// stall without progress; calls makes each call of the store that was opened last.
 func Stall(t *testing.T, open func(address string, stall time.Duration) providers.Store, calls func(report func(operation string, err error))) {
 	t.Helper()
 	s := &slow{release: make(chan struct{})}
 	server := httptest.NewServer(s)
 	defer server.Close()
 	defer close(s.release)
-	store := open(server.URL, stall)
+	patient := open(server.URL, longStall)
+	hasty := open(server.URL, stall)
 	calls(func(operation string, err error) {
 		t.Helper()
 		WantError(t, "silent, "+operation, err, providers.ErrTransient)
 	})
-	s.announced.Store(5)
-	s.pause.Store(int64(stall / 3)) // more than stall in all
-	if data, err := store.Get(t.Context(), "a/1"); err != nil || string(data) != "xxxxx" {
+	s.announced.Store(pieces)
+	s.pause.Store(int64(longStall / 4))
+	if data, err := patient.Get(t.Context(), "a/1"); err != nil || string(data) != strings.Repeat("x", pieces) {
 		t.Errorf("slow: %q %v", data, err)
 	}
-	s.pause.Store(int64(time.Minute))
-	_, err := store.Get(t.Context(), "a/1")
+	s.pause.Store(int64(time.Hour))
+	_, err := hasty.Get(t.Context(), "a/1")
 	WantError(t, "silent in the body", err, providers.ErrTransient)
-	ctx, cancel := context.WithTimeout(t.Context(), stall/3)
+	ctx, cancel := context.WithTimeout(t.Context(), stall)
 	defer cancel()
-	if _, err := store.Get(ctx, "a/1"); !errors.Is(err, context.DeadlineExceeded) || providers.Retriable(err) {
+	if _, err := patient.Get(ctx, "a/1"); !errors.Is(err, context.DeadlineExceeded) || providers.Retriable(err) {
 		t.Errorf("the caller's deadline: %v", err)
 	}
 }

@@ -88,9 +88,7 @@ func TestUnreachable(t *testing.T) {
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	}))
-	nobody := httptest.NewServer(nil)
-	nobody.Close()
-	for what, endpoint := range map[string]string{"nobody": nobody.URL, "still": still, "half an answer": half} {
+	for what, endpoint := range map[string]string{"nobody": "http://127.0.0.1:1", "still": still, "half an answer": half} {
 		o := options(start(t))
 		o.Endpoint, o.Stall = endpoint, 50*time.Millisecond
 		operations(t, another(t, o), func(operation string, err error) { wantError(t, what+" "+operation, err, providers.ErrTransient) })

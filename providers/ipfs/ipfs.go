@@ -92,15 +92,15 @@ type Store struct {
 	end  context.CancelFunc
 	work sync.WaitGroup // what goes on in the background
 
-	opening sync.Mutex
-	opened  bool
+	opening sync.Mutex // one opening at a time
 
 	looking  sync.Mutex // one look at a time
 	changing sync.Mutex // one newer head at a time
 
 	remote remote // of tend alone
 
-	mu          sync.Mutex
+	mu          sync.Mutex // guards what follows
+	opened      bool
 	self        own
 	devices     []device // by number; 0 and the own one hold nothing
 	looked      time.Time

@@ -55,8 +55,11 @@ func (s *Store) ready(ctx context.Context) error {
 func (s *Store) open(ctx context.Context) error {
 	s.opening.Lock()
 	defer s.opening.Unlock()
-	if s.opened {
-		return s.stopped
+	s.mu.Lock()
+	opened, stopped := s.opened, s.stopped
+	s.mu.Unlock()
+	if opened {
+		return stopped
 	}
 	empty, err := s.node.add(ctx, nil)
 	if err != nil {

@@ -15,20 +15,20 @@ func TestPinService(t *testing.T) {
 	nodes := network(t, 1)
 	gateway := httptest.NewServer(nodes[0].PinService("mine", false))
 	defer gateway.Close()
-	now := time.Unix(1_800_000_000, 0)
+	clock := newClock()
 	o := at(t, nodes[0], 1, 1)
-	o.PinService, o.PinGateway, o.UnpinAfter, o.Now = "mine", gateway.URL, time.Hour, func() time.Time { return now }
+	o.PinService, o.PinGateway, o.UnpinAfter, o.Now = "mine", gateway.URL, time.Hour, clock.now
 	store := open(t, o)
 	for range 3 {
-		put(t, store, "a/"+now.Format("150405"), "b/"+now.Format("150405"))
+		put(t, store, "a/"+clock.now().Format("150405"), "b/"+clock.now().Format("150405"))
 		names(t, store, "")
 		tend(t, store)
-		now = now.Add(time.Minute)
+		clock.pass(time.Minute)
 	}
 	if count := nodes[0].RemotePins("mine"); count != 3 {
 		t.Errorf("%d heads at the service within the grace time", count)
 	}
-	now = now.Add(time.Hour)
+	clock.pass(time.Hour)
 	tend(t, store)
 	if count := nodes[0].RemotePins("mine"); count != 1 {
 		t.Errorf("%d heads at the service after it", count)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,12 +32,34 @@ func at(t *testing.T, node *kubotest.Node, device, devices int) *ipfs.Options {
 	return options(t, node.URL, device, devices)
 }
 
-// hasty is one that does not wait long for what never comes.
+// hasty is one at a node that does not wait long for what never comes. It waits itself for what a busy machine answers late.
 func hasty(t *testing.T, node *kubotest.Node, device, devices int) *ipfs.Options {
-	o := at(t, node, device, devices)
-	o.Patience, o.Slow = time.Second, 100*time.Millisecond
-	return o
+	node.GiveUp(100 * time.Millisecond)
+	return at(t, node, device, devices)
 }
+
+// clock goes on only when it is told to.
+type clock struct {
+	mutex sync.Mutex
+	at    time.Time
+}
+
+func newClock() *clock { return &clock{at: time.Unix(1_800_000_000, 0)} }
+
+func (c *clock) now() time.Time {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.at
+}
+
+func (c *clock) pass(time time.Duration) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.at = c.at.Add(time)
+}
+
+// patience is how long a test waits for what must come.
+const patience = time.Minute
 
 func put(t *testing.T, store *ipfs.Store, names ...string) {
 	t.Helper()
@@ -63,7 +86,7 @@ func names(t *testing.T, store *ipfs.Store, prefix string) []string {
 func wantNames(t *testing.T, store *ipfs.Store, prefix string, want ...string) {
 	t.Helper()
 	var got []string
-	for range 5 {
+	for begun := time.Now(); time.Since(begun) < patience; {
 		if got = names(t, store, prefix); slices.Equal(got, want) {
 			return
 		}

@@ -2,6 +2,7 @@ package local_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,7 +13,7 @@ import (
 )
 
 // patience is how long a test waits for what must come.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func wantNotice(t *testing.T, notices <-chan struct{}, what string) {
 	t.Helper()
@@ -31,10 +32,28 @@ func quiet(notices <-chan struct{}) {
 	for {
 		select {
 		case <-notices:
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(500 * time.Millisecond):
 			return
 		}
 	}
+}
+
+// watched puts objects into a folder until one is told of: a watch begins with a folder a moment after it is wanted.
+func watched(t *testing.T, store providers.Store, notices <-chan struct{}, folder, what string) {
+	t.Helper()
+	began := time.Now()
+	for i := 0; time.Since(began) < patience; i++ {
+		put(t, store, fmt.Sprint(folder, "/again", i))
+		select {
+		case _, open := <-notices:
+			if !open {
+				t.Fatalf("%s: the watch ended", what)
+			}
+			return
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+	t.Fatalf("%s: no notice", what)
 }
 
 func TestWatch(t *testing.T) {
@@ -52,10 +71,9 @@ func TestWatch(t *testing.T) {
 
 	names(t, store, "heads/") // wanted from now on
 	quiet(notices)
-	put(t, store, "heads/2")
-	wantNotice(t, notices, "a new head")
+	watched(t, store, notices, "heads", "a new head")
 	quiet(notices)
-	if err := store.Delete(t.Context(), "heads/2"); err != nil {
+	if err := store.Delete(t.Context(), "heads/1"); err != nil {
 		t.Fatal(err)
 	}
 	wantNotice(t, notices, "a removed head")
@@ -89,8 +107,7 @@ func TestWatchFolderLater(t *testing.T) {
 		put(t, store, "heads/1")
 		wantNotice(t, notices, "the folder")
 		quiet(notices)
-		put(t, store, "heads/2")
-		wantNotice(t, notices, "an object in it")
+		watched(t, store, notices, "heads", "an object in it")
 		quiet(notices)
 		if err := os.RemoveAll(filepath.Join(folder, "heads")); err != nil {
 			t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +27,13 @@ func (s *sentences) add(sentence string) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.all = append(s.all, sentence)
+}
+
+// told returns all of them so far.
+func (s *sentences) told() []string {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return slices.Clone(s.all)
 }
 
 // about returns how many sentences hold the words.
@@ -85,7 +93,7 @@ func TestAcknowledgedIsDurable(t *testing.T) {
 	c.settings = append(c.settings, "fsync=off")
 	c.start()
 	if err := again(t, func() error { return store.Put(t.Context(), "a/y", nil) }); err != nil || told.about("fsync = off") != 1 {
-		t.Errorf("%v, %q", err, told.all)
+		t.Errorf("%v, %q", err, told.told())
 	}
 }
 
@@ -109,7 +117,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	if err := postgres.Create(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	store := providers.Retry(newStore(t, o), &providers.RetryOptions{Attempts: 200, First: 20 * time.Millisecond, Longest: 200 * time.Millisecond})
+	store := providers.Retry(newStore(t, o), &providers.RetryOptions{Attempts: 2000, First: 20 * time.Millisecond, Longest: 200 * time.Millisecond})
 	done := make(chan int, 1000)
 	var group sync.WaitGroup
 	const each = 40

@@ -21,6 +21,9 @@ import (
 // variableBinaries names the folder of initdb and postgres, for servers that a test may kill; see package servertest.
 const variableBinaries = "DM3SYNC_TEST_POSTGRES_BINARIES"
 
+// startWait is how long a cluster may take to come up: after its death it reads and syncs all that it has.
+const startWait = 2 * time.Minute
+
 // execute runs statements at a DSN that holds the password.
 func execute(t *testing.T, dsn string, statements ...string) {
 	t.Helper()
@@ -160,7 +163,7 @@ func (c *cluster) start() {
 	if err := c.process.Start(); err != nil {
 		c.t.Fatal(err)
 	}
-	for range 300 {
+	for deadline := time.Now().Add(startWait); time.Now().Before(deadline); {
 		conn, err := pgx.Connect(c.t.Context(), c.dsn())
 		if err == nil {
 			conn.Close(c.t.Context())

@@ -85,8 +85,8 @@ func TestWatch(t *testing.T) {
 	again(t, func() error { return two.Put(t.Context(), "a/2", nil) })
 	wantNotice(t, notices, "a put after that", func() {})
 	putting(t, newStore(t, o), others)
-	if len(told.all) > 0 {
-		t.Errorf("told: %q", told.all)
+	if all := told.told(); len(all) > 0 {
+		t.Errorf("told: %q", all)
 	}
 }
 
@@ -145,8 +145,8 @@ func TestWatchPooler(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(told.all) != 1 || listeners(t, dsn) != 0 {
-		t.Errorf("told %q; %d listen", told.all, listeners(t, dsn))
+	if all, listen := told.told(), listeners(t, dsn); len(all) != 1 || listen != 0 {
+		t.Errorf("told %q; %d listen", all, listen)
 	}
 }
 
@@ -160,6 +160,6 @@ func TestWatchWithoutNotify(t *testing.T) {
 	notices := watching(t, newStore(t, o))
 	putting(t, newStore(t, o), notices)
 	if told.about("looks for them") != 1 {
-		t.Errorf("told %q", told.all)
+		t.Errorf("told %q", told.told())
 	}
 }

@@ -181,9 +181,19 @@ func (p *probe) container() string {
 	return fmt.Sprintf("%s%0*x", p.prefix, numberDigits, p.containers)
 }
 
+// How long removing what was written may take: a user waits, and the full suite has ten times as much, on busy machines.
+const (
+	cleanWait     = time.Minute
+	cleanWaitFull = 10 * time.Minute
+)
+
 // clean removes what was written, whether or not the context has ended.
 func (p *probe) clean() error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), time.Minute)
+	wait := cleanWait
+	if p.options.Full {
+		wait = cleanWaitFull
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), wait)
 	defer cancel()
 	p.mutex.Lock()
 	defer p.mutex.Unlock()

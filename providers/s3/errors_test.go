@@ -140,6 +140,7 @@ func TestUnreachable(t *testing.T) {
 
 // TestStall: a server that stops in the middle is given up, wherever it stops, and one that is slow is not.
 func TestStall(t *testing.T) {
+	t.Parallel()
 	var store *s3.Store
 	faulttest.Stall(t, func(address string, stall time.Duration) providers.Store {
 		o := options(address)
@@ -147,6 +148,37 @@ func TestStall(t *testing.T) {
 		store = newStore(t, "bucket", o)
 		return store
 	}, func(report func(operation string, err error)) { operations(t, store, report) })
+}
+
+// TestSlowListing: a listing that comes slowly is not given up while it moves, though all of it takes longer than a stall.
+func TestSlowListing(t *testing.T) {
+	t.Parallel()
+	const stall, pieces = 10 * time.Second, 6
+	endpoint := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "<ListBucketResult>")
+		for i := range pieces {
+			fmt.Fprintf(w, "<Contents><Key>a/%d</Key><Size>1</Size></Contents>", i)
+			http.NewResponseController(w).Flush()
+			select {
+			case <-time.After(stall / 4):
+			case <-r.Context().Done():
+				return
+			}
+		}
+		io.WriteString(w, "</ListBucketResult>")
+	}))
+	o := options(endpoint)
+	o.Stall = stall
+	listed := 0
+	for _, err := range newStore(t, "bucket", o).List(t.Context(), "a/") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		listed++
+	}
+	if listed != pieces {
+		t.Errorf("%d of %d objects", listed, pieces)
+	}
 }
 
 // TestBadBodies: a short body, one that is too long, announced or not, and a server that ignores ranges.
@@ -222,6 +254,11 @@ func TestDeletions(t *testing.T) {
 		many++
 		reply(w)
 	}))
+	set := func(next func(w http.ResponseWriter)) {
+		mutex.Lock()
+		defer mutex.Unlock()
+		reply, many = next, 0
+	}
 	store := newStore(t, "bucket", options(endpoint))
 	result := func(entries string) func(http.ResponseWriter) {
 		return func(w http.ResponseWriter) {
@@ -240,20 +277,21 @@ func TestDeletions(t *testing.T) {
 		{"one forgotten", done("a/1"), providers.ErrTransient},
 		{"none told", "", providers.ErrTransient},
 	} {
-		reply = result(c.entries)
+		set(result(c.entries))
 		wantError(t, c.name, store.Delete(t.Context(), "a/1", "a/2"), c.want)
 	}
-	reply = result(done("a/1") + failed("a/2", "NoSuchKey"))
+	set(result(done("a/1") + failed("a/2", "NoSuchKey")))
 	if err := store.Delete(t.Context(), "a/1", "a/2", "a/1"); err != nil {
 		t.Error(err)
 	}
-	many = 0
-	reply = func(w http.ResponseWriter) { answer(501, "NotImplemented").ServeHTTP(w, nil) }
+	set(func(w http.ResponseWriter) { answer(501, "NotImplemented").ServeHTTP(w, nil) })
 	for range 2 {
 		if err := store.Delete(t.Context(), "a/1", "a/2", "a/3"); err != nil {
 			t.Error(err)
 		}
 	}
+	mutex.Lock()
+	defer mutex.Unlock()
 	if deleted != 6 || many != 1 {
 		t.Errorf("%d single deletions, %d of many", deleted, many)
 	}

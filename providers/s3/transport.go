@@ -29,13 +29,22 @@ func (r readOnly) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	object := request.Method == http.MethodGet && answer.StatusCode < http.StatusMultipleChoices && !request.URL.Query().Has("list-type")
-	if !object {
+	if object {
+		return answer, nil
+	}
+	if dog, watched := request.Context().Value(watchdogOf{}).(*transport.Watchdog); watched {
+		answer.Body = dog.Body(answer.Body, mostAnswer)
+	} else { // of the SDK's own accord
 		answer.Body = transport.Bounded(answer.Body, mostAnswer)
 	}
 	return answer, nil
 }
 
+// watchdogOf is the key of a request's context for its watchdog: the SDK reads all answers but objects itself.
+type watchdogOf struct{}
+
 // watch returns a context for one request; Stop must be called when it is done with.
 func (s *Store) watch(parent context.Context) (context.Context, *transport.Watchdog) {
-	return transport.Watch(parent, s.transport, s.stall)
+	ctx, dog := transport.Watch(parent, s.transport, s.stall)
+	return context.WithValue(ctx, watchdogOf{}, dog), dog
 }

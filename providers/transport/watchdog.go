@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 )
 
@@ -19,8 +20,11 @@ var ErrTooLong = errors.New("longer than it may be")
 type Watchdog struct {
 	ctx   context.Context
 	stall time.Duration
-	timer *time.Timer
 	end   context.CancelCauseFunc
+
+	mutex   sync.Mutex
+	timer   *time.Timer
+	stopped bool
 }
 
 // Pool keeps connections for later requests, as *[net/http.Transport] does.
@@ -41,7 +45,10 @@ func Watch(parent context.Context, pool Pool, stall time.Duration) (context.Cont
 
 // Stop ends the watch and its context.
 func (w *Watchdog) Stop() {
+	w.mutex.Lock()
+	w.stopped = true
 	w.timer.Stop()
+	w.mutex.Unlock()
 	w.end(nil)
 }
 
@@ -55,7 +62,9 @@ func (w *Watchdog) Explain(err error) error {
 
 // Moved says that there was progress. After Stop it does nothing: the rest of a body may still be on its way out.
 func (w *Watchdog) Moved() {
-	if w.ctx.Err() == nil {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if !w.stopped && w.ctx.Err() == nil {
 		w.timer.Reset(w.stall)
 	}
 }

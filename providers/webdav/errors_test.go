@@ -243,6 +243,7 @@ func TestUnreachable(t *testing.T) {
 
 // TestStall: a server that stops in the middle is given up, wherever it stops, and one that is slow is not.
 func TestStall(t *testing.T) {
+	t.Parallel()
 	var store *webdav.Store
 	faulttest.Stall(t, func(address string, stall time.Duration) providers.Store {
 		o := login(address)

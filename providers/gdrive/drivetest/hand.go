@@ -111,7 +111,7 @@ func (s *Server) Add(name, parent, kind string, own bool, properties map[string]
 // Copy makes a second file with all that a create gives, under an id of its own, and returns that: a twin.
 func (s *Server) Copy(id string) string {
 	s.mutex.Lock()
-	f := s.files[id]
+	f := *s.files[id] // what it holds is replaced, never changed
 	s.mutex.Unlock()
 	return s.Add(f.name, f.parent, f.kind, true, f.properties, f.data)
 }

@@ -74,13 +74,17 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer, err := one.run(n, r)
+	limit := patience(r)
+	if n.patience > 0 {
+		limit = min(limit, n.patience)
+	}
 	n.network.mu.Unlock()
 	if status < 0 {
 		fail(w, -status, "done, and refused by the test")
 		return
 	}
 	if errors.Is(err, errTimeout) {
-		timer := time.NewTimer(patience(r))
+		timer := time.NewTimer(limit)
 		defer timer.Stop()
 		select {
 		case <-timer.C:

@@ -48,6 +48,7 @@ type Node struct {
 	tree     string            // root of the tree of files
 	cut      bool
 	withheld map[string]bool // identifiers that never come
+	patience time.Duration   // of the node itself; 0: as long as it is told to wait
 	refuse   func(command string) int
 	asked    map[string]int // calls by command
 	services map[string]*service
@@ -83,6 +84,14 @@ func (n *Node) Withhold(identifier string, withheld bool) {
 	n.network.mu.Lock()
 	defer n.network.mu.Unlock()
 	n.withheld[identifier] = withheld
+}
+
+// GiveUp lets the node say of what never comes that it does not after a while, however long it is told to wait; 0 ends that.
+// So a test can have stores wait long for what a busy machine answers late.
+func (n *Node) GiveUp(after time.Duration) {
+	n.network.mu.Lock()
+	defer n.network.mu.Unlock()
+	n.patience = after
 }
 
 // Refuse answers calls with the status that the function gives, instead of doing anything; with a negative one the call is

@@ -23,7 +23,7 @@ import (
 const Binary = "DM3SYNC_TEST_KUBO_BINARY"
 
 // startWait is how long a node may take to come up.
-const startWait = time.Minute
+const startWait = 2 * time.Minute
 
 // Process is a real node of the test's own on 127.0.0.1, which knows nobody but those it was connected with.
 type Process struct {
@@ -55,7 +55,8 @@ func Start(t *testing.T) *Process {
 	if err := p.ipfs("init", "--profile=test").Run(); err != nil {
 		t.Fatalf("ipfs init: %v", err)
 	}
-	p.configure("/ip4/127.0.0.1/tcp/0")
+	_, port, _ := strings.Cut(servertest.FreeAddress(t), ":") // nobody's while the node is down, either
+	p.configure("/ip4/127.0.0.1/tcp/" + port)
 	t.Cleanup(p.Stop)
 	p.Restart()
 	return p
@@ -120,22 +121,15 @@ func (p *Process) Restart() {
 	}
 }
 
-// answers takes the address that the node wrote down, /ip4/127.0.0.1/tcp/port, for good once the RPC answers there.
+// answers takes the address that the node wrote down, /ip4/127.0.0.1/tcp/port, and tells whether the RPC answers there.
 func (p *Process) answers(address string) bool {
 	parts := strings.Split(address, "/")
 	if len(parts) != 5 {
 		return false
 	}
-	before := p.URL
 	p.URL = "http://127.0.0.1:" + parts[4]
-	if _, err := p.call("version"); err != nil {
-		p.URL = before
-		return false
-	}
-	if before == "" {
-		p.configure(address)
-	}
-	return true
+	_, err := p.call("version")
+	return err == nil
 }
 
 // Stop ends the node as kill -9 does.
