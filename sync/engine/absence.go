@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dm3sync/dm3sync/cache"
 	"github.com/dm3sync/dm3sync/internal/container"
 	"github.com/dm3sync/dm3sync/sync/reconcile"
 )
@@ -54,7 +53,7 @@ func (e *Engine) offerAgain(ctx context.Context, whole *container.Chunk) error {
 	if err := e.journal(ctx, contents); err != nil {
 		return err
 	}
-	return e.o.Cache.Records().Update(func(tx *cache.Tx) error { return e.putBase(tx, key, joinKnown(base, missing)) })
+	return e.addToBases(map[container.Key][]known{key: missing}, nil)
 }
 
 // shownAgain clears the flag of items that were missing and are shown again, or
@@ -74,12 +73,12 @@ func (e *Engine) shownAgain(key container.Key, base []known, whole *container.Ch
 	if len(again) == 0 {
 		return base, nil
 	}
-	base = joinKnown(base, again)
-	err := e.o.Cache.Records().Update(func(tx *cache.Tx) error { return e.putBase(tx, key, base) })
+	bases := map[container.Key][]known{key: again}
+	err := e.addToBases(bases, nil)
 	if err == nil {
-		e.found(key, base)
+		e.found(key, bases[key])
 	}
-	return base, err
+	return bases[key], err
 }
 
 // found ends the report of lost items of a chunk when none is missing any more.

@@ -98,6 +98,33 @@ func joinKnown(items, add []known) []known {
 	return out
 }
 
+// addToBases unites the bases of chunks with further items, which win, in one
+// transaction; also, which may be nil, is what else belongs to it. The lists given are
+// the united ones afterwards. Readers and passes do so at the same time: each reads and
+// writes a base alone, or one would drop what the other had just added.
+func (e *Engine) addToBases(bases map[container.Key][]known, also func(tx *cache.Tx) error) error {
+	e.basing <- struct{}{}
+	defer func() { <-e.basing }()
+	for key, items := range bases {
+		old, err := e.base(key)
+		if err != nil {
+			return err
+		}
+		bases[key] = joinKnown(old, items)
+	}
+	return e.o.Cache.Records().Update(func(tx *cache.Tx) error {
+		for key, items := range bases {
+			if err := e.putBase(tx, key, items); err != nil {
+				return err
+			}
+		}
+		if also == nil {
+			return nil
+		}
+		return also(tx)
+	})
+}
+
 func (e *Engine) putBase(tx *cache.Tx, key container.Key, items []known) error {
 	plain := make([]byte, 0, len(items)*knownSize)
 	for i := range items {

@@ -142,19 +142,7 @@ func (e *Engine) remember(bases map[container.Key][]known) error {
 	e.mu.Lock()
 	largest := e.largest
 	e.mu.Unlock()
-	for key, items := range bases {
-		old, err := e.base(key)
-		if err != nil {
-			return err
-		}
-		bases[key] = joinKnown(old, items)
-	}
-	err := e.o.Cache.Records().Update(func(tx *cache.Tx) error {
-		for key, items := range bases {
-			if err := e.putBase(tx, key, items); err != nil {
-				return err
-			}
-		}
+	err := e.addToBases(bases, func(tx *cache.Tx) error {
 		return e.putRecord(tx, "meta", "largest", binary.BigEndian.AppendUint64(nil, uint64(largest)))
 	})
 	if err != nil {

@@ -96,6 +96,7 @@ type Engine struct {
 	unsaved    map[string]bool // problems that changed since they were saved
 	suspicions map[string]suspicion
 	saving     chan struct{} // holds one while problems are saved: a lock over I/O, never taken with mu held
+	basing     chan struct{} // the same for bases, see addToBases; saving may be taken with it held
 	changed    chan struct{}
 }
 
@@ -105,7 +106,7 @@ type Engine struct {
 func Open(ctx context.Context, o Options) (*Engine, error) {
 	o.setDefaults()
 	e := &Engine{
-		o: o, headsKey: container.HeadsKey(o.Root), turn: make(chan struct{}, 1), saving: make(chan struct{}, 1),
+		o: o, headsKey: container.HeadsKey(o.Root), turn: make(chan struct{}, 1), saving: make(chan struct{}, 1), basing: make(chan struct{}, 1),
 		touched: make(map[string]bool), short: make(map[string]bool), others: make(map[string]int64), dangling: make(map[string]int64), uncut: make(map[string]bool), suspects: make(map[string]int64),
 		heads: make(map[string]*liveHead), pending: make(map[string][]entry),
 		reaches: make(map[string][]outline), purges: make(map[string]bool), purgeSince: make(map[container.Key]time.Time), purged: make(map[string]int64), lighter: make(map[string]bool),

@@ -249,10 +249,13 @@ func (e *Engine) checkRoot(ctx context.Context, shown map[string]bool, vanished 
 		"to give that up and start anew there, run `dm3sync forget`", ErrBlocked)
 }
 
-// readHeads reads heads side by side. absent are those that vanished between the
-// listing and the reading, as one does that another head absorbed.
+// readHeads reads heads side by side, and takes in one after the other: the first of
+// a copy of this device gives it another name, which the next one is judged by. absent
+// are those that vanished between the listing and the reading, as one does that
+// another head absorbed.
 func (e *Engine) readHeads(ctx context.Context, names []string) (absent []string, err error) {
 	var mu sync.Mutex
+	taking := make(chan struct{}, 1) // holds one while a head is taken in: a lock over I/O
 	faulty := make(map[string]error)
 	if err := e.abreast(ctx, len(names), func(ctx context.Context, i int) error {
 		name := names[i]
@@ -273,6 +276,8 @@ func (e *Engine) readHeads(ctx context.Context, names []string) (absent []string
 			faulty[name] = err
 			return nil
 		}
+		taking <- struct{}{}
+		defer func() { <-taking }()
 		if err := e.takeOpened(name, sealed, head); err != nil || !e.isShownHead(name) {
 			return err
 		}

@@ -94,8 +94,7 @@ func deletionMutations() []mutation {
 			old: "	union := container.UnionChunk(parts...)\n	union.Contact, union.Identifier = contact, identifier\n	return union, nil", new: "	union := container.UnionChunk(parts...)\n	union.Contact, union.Identifier = contact, identifier\n	union.Tombstones = nil\n	return union, nil"},
 		{name: "a purge drops the tombstones, and the base does not know them", invariant: 3, file: "sync/engine/purge.go",
 			old: "	out.written++\n	return e.writeChunk(ctx, out, union, picked)", new: "	union.Tombstones = nil\n	out.written++\n	return e.writeChunk(ctx, out, union, picked)", more: []edit{
-				{"sync/engine/confirm.go", "		if err != nil {\n			return err\n		}\n		bases[key] = joinKnown(old, items)", "		if err != nil {\n			return err\n		}\n		items = slices.DeleteFunc(items, func(i known) bool { return i.flags&knownTombstone != 0 })\n		bases[key] = joinKnown(old, items)"},
-				{"sync/engine/confirm.go", "	\"fmt\"\n", "	\"fmt\"\n	\"slices\"\n"}}},
+				{"sync/engine/base.go", "		if err != nil {\n			return err\n		}\n		bases[key] = joinKnown(old, items)", "		if err != nil {\n			return err\n		}\n		items = slices.DeleteFunc(items, func(i known) bool { return i.flags&knownTombstone != 0 })\n		bases[key] = joinKnown(old, items)"}}},
 		{name: "what is emptied loses its tombstones", invariant: 3, file: "sync/engine/purge.go",
 			old: "	out.written++\n	return e.writeChunk(ctx, out, union, picked)", new: "	if len(union.Messages) == 0 {\n		union.Tombstones = nil\n	}\n	out.written++\n	return e.writeChunk(ctx, out, union, picked)"},
 		{name: "a conversation that begins again is not listed again", invariant: 6, file: "sync/engine/push.go",
