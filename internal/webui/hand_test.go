@@ -212,8 +212,8 @@ func TestNothingIsMissedUnderWay(t *testing.T) {
 		window.told = window.looked = 0;
 		document.body.addEventListener("refresh", () => { window.told++; setTimeout(() => window.looked++, 500) });
 		return true })()`)
-	say := func(text string, minutes time.Duration) {
-		account.Say("bob.eth", webtest.Envelopes(t, webtest.Told{From: "bob.eth", Kind: "NEW", Text: text, About: -1, At: now.Add(minutes * time.Minute).UnixMilli()})...)
+	say := func(text string, minutes int) {
+		account.Say("bob.eth", webtest.Envelopes(t, webtest.Told{From: "bob.eth", Kind: "NEW", Text: text, About: -1, At: now.Add(time.Duration(minutes) * time.Minute).UnixMilli()})...)
 	}
 	say("first", 1)
 	<-slow.held
