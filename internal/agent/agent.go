@@ -35,7 +35,7 @@ type Agent struct {
 	started   time.Time
 	context   context.Context // of Run; for runners that a reload starts
 	accounts  sync.WaitGroup  // of runners
-	reloading chan struct{}   // taken while a reload works
+	reloading chan struct{}   // taken while a reload works, or Run begins
 	loopback  loopback
 	addresses func() string // of the machine, to compare
 	metrics   chan struct{} // asks for another look at [metrics]
@@ -102,16 +102,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	a.log.Info("agent starts", "version", a.options.Version, "accounts", len(a.runners))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	a.mu.Lock()
-	a.context, a.loopback.context = ctx, ctx
-	a.mu.Unlock()
-	a.watcher = a.newWatcher()
-	a.handler = a.newHandler()
-	a.sayWaiting()
-	a.look(ctx)
-	for _, r := range a.all() {
-		a.launch(ctx, r)
-	}
+	a.begin(ctx)
 	var services sync.WaitGroup
 	services.Go(func() {
 		if err := api.Serve(ctx, listener, a.socketHandler()); err != nil {
@@ -140,6 +131,23 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		err = errors.Join(cause, err)
 	}
 	return err
+}
+
+// begin makes what Run needs and starts the accounts. A reload that comes meanwhile waits.
+func (a *Agent) begin(ctx context.Context) {
+	a.reloading <- struct{}{}
+	defer func() { <-a.reloading }()
+	a.loopback.context = ctx
+	a.watcher = a.newWatcher()
+	a.handler = a.newHandler()
+	a.mu.Lock()
+	a.context = ctx
+	a.mu.Unlock()
+	a.sayWaiting()
+	a.look(ctx)
+	for _, r := range a.all() {
+		a.launch(ctx, r)
+	}
 }
 
 // waitFor waits for the accounts, but not for ever.
