@@ -23,8 +23,8 @@ const look = 10 * time.Second
 // loopback is the agent's interface over loopback. It implements [api.Access].
 type loopback struct {
 	agent    *Agent
-	context  context.Context // of the agent's run
-	services sync.WaitGroup
+	context  context.Context // of the agent's run; set before anybody else has the agent
+	services sync.WaitGroup  // none is added once over is set
 
 	mu      sync.Mutex
 	gate    *access.Gate
@@ -33,6 +33,7 @@ type loopback struct {
 	named   bool           // nobody else can have the port under a name of localhost
 	close   func()         // returns when the listener is closed
 	failure string         // of the last attempt to open, so that it is logged once
+	over    bool           // nothing is opened any more
 }
 
 var _ api.Access = (*loopback)(nil)
@@ -45,6 +46,9 @@ func (l *loopback) run(ctx context.Context) {
 		l.tend()
 		select {
 		case <-ctx.Done():
+			l.mu.Lock()
+			l.over = true
+			l.mu.Unlock()
 			l.services.Wait()
 			return
 		case <-ticker.C:
@@ -129,8 +133,8 @@ func (l *loopback) open() error {
 	if err := l.prepare(); err != nil {
 		return err
 	}
-	if err := l.context.Err(); err != nil {
-		return fmt.Errorf("agent: opening the interface: %w", err)
+	if err := l.context.Err(); err != nil || l.over {
+		return fmt.Errorf("agent: opening the interface: %w", context.Canceled)
 	}
 	asked := l.agent.current.Load().Interface.Listen
 	listeners, err := access.Listen(l.context, asked)
