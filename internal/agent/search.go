@@ -48,6 +48,7 @@ type searching struct {
 	options *search.Options // nil: switched off
 	mu      sync.Mutex
 	index   *search.Index
+	closed  bool // none is opened any more
 	running bool // a runner keeps it up to date
 	wake    chan struct{}
 
@@ -103,6 +104,8 @@ func (a *Account) searchIndex() (*search.Index, error) {
 		return nil, fmt.Errorf("agent: %w", search.ErrDisabled)
 	case s.index != nil:
 		return s.index, nil
+	case s.closed:
+		return nil, fmt.Errorf("agent: opening the search index: %w", search.ErrClosed)
 	}
 	o := *s.options
 	if s.running {
@@ -144,10 +147,11 @@ func (a *Account) Search(ctx context.Context, q search.Query) (search.Result, er
 	return index.Search(ctx, q)
 }
 
-// closeSearch closes the index, if it was opened.
+// closeSearch closes the index, if it was opened; a search that comes later opens none.
 func (a *Account) closeSearch() error {
 	a.searching.mu.Lock()
 	defer a.searching.mu.Unlock()
+	a.searching.closed = true
 	if a.searching.index == nil {
 		return nil
 	}

@@ -133,7 +133,7 @@ func TestSearchWorkOfTwo(t *testing.T) {
 // TestSearchStops: an agent stops soon while its index is being built.
 func TestSearchStops(t *testing.T) {
 	d := newDevice(t, "alice.eth")
-	d.options.FlushWait, d.options.StopWait = time.Second, 6*time.Second
+	d.options.FlushWait, d.options.StopWait = time.Second, 30*time.Second
 	client, stop := d.start()
 	until(t, client, "alice.eth", isOpen)
 	var lines strings.Builder
@@ -180,5 +180,23 @@ func TestSearchSwitchedOff(t *testing.T) {
 	}
 	if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("the index is still there", err)
+	}
+}
+
+// TestSearchAfterTheEnd: a request that comes while an account is closed opens no index anew: nobody would close it.
+func TestSearchAfterTheEnd(t *testing.T) {
+	d := newDevice(t, "alice.eth")
+	account, err := OpenAccount(t.Context(), d.config.Accounts[0], withConfig(d))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := account.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := account.Search(t.Context(), search.Query{Text: "x"}); !errors.Is(err, search.ErrClosed) {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(d.config.Folder(&d.config.Accounts[0]), "search")); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("an index was opened", err)
 	}
 }
