@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -196,28 +197,33 @@ func TestNotify(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", path)
 	t.Setenv("WATCHDOG_USEC", "100000")
 	t.Setenv("WATCHDOG_PID", fmt.Sprint(os.Getpid()))
-	_, stop := d.start()
+	var mu sync.Mutex
 	var got strings.Builder
-	read := func() {
+	told := func(part string) int {
+		mu.Lock()
+		defer mu.Unlock()
+		return strings.Count(got.String(), part)
+	}
+	go func() { // all the time: whoever tells a full socket waits
 		buffer := make([]byte, 1000)
-		if err := socket.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
-			t.Fatal(err)
+		for {
+			n, err := socket.Read(buffer)
+			if err != nil {
+				return // it is closed
+			}
+			mu.Lock()
+			got.Write(append(buffer[:n], '\n'))
+			mu.Unlock()
 		}
-		n, err := socket.Read(buffer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got.Write(append(buffer[:n], '\n'))
-	}
-	for strings.Count(got.String(), "WATCHDOG=1") < 3 {
-		read()
-	}
+	}()
+	_, stop := d.start()
+	wait(t, "signs of life", func() bool { return told("WATCHDOG=1") >= 3 })
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
-	for !strings.Contains(got.String(), "STOPPING=1") {
-		read()
-	}
+	wait(t, "the end to be told", func() bool { return told("STOPPING=1") > 0 })
+	mu.Lock()
+	defer mu.Unlock()
 	if text := got.String(); strings.Count(text, "READY=1") != 1 || strings.Contains(text, "alice") || !strings.Contains(text, "STATUS=1 accounts, 0 messages waiting") {
 		t.Errorf("told:\n%s", text)
 	}
