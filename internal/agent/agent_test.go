@@ -20,7 +20,10 @@ import (
 )
 
 func TestAgent(t *testing.T) {
-	defer goleak.VerifyNone(t)
+	defer func() {
+		wait(t, "the last goroutines", func() bool { return goleak.Find() == nil || t.Failed() })
+		goleak.VerifyNone(t) // names them
+	}()
 	d := newDevice(t, "alice.eth", "carol.eth")
 	client, stop := d.start()
 	until(t, client, "alice.eth", isOpen)
@@ -28,9 +31,7 @@ func TestAgent(t *testing.T) {
 	if err != nil || summary.Accepted != 50 || summary.Rejected != 1 {
 		t.Fatalf("%+v, %v", summary, err)
 	}
-	if err := os.WriteFile(filepath.Join(d.config.Data, "spool-alice.eth", "s.ndjson"), []byte(envelopes(80)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	spoolFile(t, filepath.Join(d.config.Data, "spool-alice.eth"), "s.ndjson", envelopes(80))
 	until(t, client, "alice.eth", func(s api.AccountStatus) bool { return isPushed(s) && s.Conversations == 1 })
 	wait(t, "the spooled messages", func() bool {
 		page, err := client.Messages(t.Context(), "alice.eth", "Bob.eth", engine.Range{})

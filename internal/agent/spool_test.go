@@ -26,6 +26,16 @@ func envelope(from, to string, timestamp int, text string) string {
 		text, from, timestamp, to, signature)
 }
 
+// spoolFile lets a file appear whole in a spool, which the agent may not have made yet.
+func spoolFile(t *testing.T, folder, name, text string) {
+	t.Helper()
+	part := filepath.Join(folder, name+".part")
+	err := errors.Join(os.MkdirAll(folder, 0o700), os.WriteFile(part, []byte(text), 0o600), os.Rename(part, filepath.Join(folder, name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // envelopes is NDJSON of n messages to bob.eth.
 func envelopes(n int) string {
 	var text strings.Builder
@@ -283,14 +293,21 @@ func TestSpoolNotices(t *testing.T) {
 		if err := os.Rename(filepath.Join(r.folder, "x.tmp"), filepath.Join(r.folder, "x.ndjson")); err != nil {
 			t.Fatal(err)
 		}
-		wait(t, "the file to be taken", func() bool { return r.keeper.count() == i+1 && r.content("x.ndjson") == "absent" })
+		taken := func() bool { return r.keeper.count() == i+1 && r.content("x.ndjson") == "absent" }
+		waitFor(t, "the file to be taken", spoolScan-5*time.Second, taken)
 	}
 }
 
-// wait polls until done, for a time that is shorter than any periodic look.
+// wait polls until done, for as long as a busy machine may take.
 func wait(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+	waitFor(t, what, time.Minute, done)
+}
+
+// waitFor is wait for a time that is shorter than the periodic look that would do it, too.
+func waitFor(t testing.TB, what string, long time.Duration, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(long); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}
