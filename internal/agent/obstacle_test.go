@@ -10,7 +10,6 @@ import (
 	"github.com/dm3sync/dm3sync/internal/api"
 	"github.com/dm3sync/dm3sync/internal/config"
 	"github.com/dm3sync/dm3sync/providers"
-	"github.com/dm3sync/dm3sync/sync/engine"
 	"github.com/dm3sync/dm3sync/sync/obstacle"
 )
 
@@ -38,9 +37,7 @@ func TestObstacles(t *testing.T) {
 			return s.LastError != "" && s.Obstacle == c.kind
 		})
 		failing.Store(nil)
-		if _, err := client.Sync(t.Context(), "alice.eth", engine.Work{Settle: true}, nil); err != nil {
-			t.Fatal(err)
-		}
+		syncs(t, client, "alice.eth")
 		until(t, client, "alice.eth", func(s api.AccountStatus) bool { return s.LastError == "" && s.Obstacle == obstacle.None })
 		if err := stop(); err != nil {
 			t.Fatal(err)

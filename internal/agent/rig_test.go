@@ -46,7 +46,7 @@ func newDevice(t testing.TB, names ...string) *device {
 		})
 		d.places[name] = memory.New(nil)
 	}
-	d.options = Options{SpoolSettle: 10 * time.Millisecond, FlushWait: 10 * time.Second, StopWait: 30 * time.Second}
+	d.options = Options{SpoolSettle: 10 * time.Millisecond, FlushWait: 10 * time.Second, StopWait: time.Minute}
 	d.writer = &locked{w: d.log}
 	d.options.Log = slog.New(slog.NewTextHandler(d.writer, nil))
 	d.options.Open = func(_ context.Context, account config.Account) (providers.Store, error) {
