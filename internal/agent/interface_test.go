@@ -13,6 +13,7 @@ import (
 
 	"github.com/dm3sync/dm3sync/internal/access"
 	"github.com/dm3sync/dm3sync/internal/api"
+	"github.com/dm3sync/dm3sync/internal/servertest"
 )
 
 // startAgent runs an agent until the test ends.
@@ -117,7 +118,7 @@ func TestInterfaceForABrowser(t *testing.T) {
 // TestInterfaceWaitsForItsPort: somebody else has it. The agent works, and takes
 // the port as soon as it is free.
 func TestInterfaceWaitsForItsPort(t *testing.T) {
-	other, err := net.Listen("tcp", "127.0.0.1:0")
+	other, err := net.Listen("tcp", servertest.FreeAddress(t)) // nobody's outgoing connection takes it meanwhile
 	if err != nil {
 		t.Fatal(err)
 	}

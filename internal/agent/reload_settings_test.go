@@ -90,7 +90,7 @@ func TestReloadTakesInterface(t *testing.T) {
 	if listens(first) || status(second) != http.StatusOK {
 		t.Error("it did not move")
 	}
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := net.Listen("tcp", servertest.FreeAddress(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,6 +72,7 @@ func TestUnlockOverTheSocket(t *testing.T) {
 	_, client := d.startAgent()
 	isLocked := func(s api.AccountStatus) bool { return s.Obstacle == obstacle.Locked }
 	until(t, client, "alice.eth", isLocked)
+	wait(t, "the interface", func() bool { return listens(d.config.Interface.Listen) })
 	token, err := client.ReplaceToken(t.Context())
 	if err != nil {
 		t.Fatal(err)
