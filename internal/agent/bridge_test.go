@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,18 +119,18 @@ func TestNodeAsksForSecrets(t *testing.T) {
 	for _, challenge := range []string{
 		alice.Name, "", "alice.eth.addr.dm3.eth", dm3api.MakeToken([]byte("x"), dm3api.Claims{Account: "bob.eth", Challenge: "00000000-0000-4000-8000-000000000000", IssuedAt: now, NotBefore: now, Expires: now + 900}),
 	} {
-		signatures := 0
+		var signatures atomic.Int64
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodPost {
-				signatures++
+				signatures.Add(1)
 			}
 			_ = json.NewEncoder(w).Encode(challenge)
 		}))
 		d := besideNode(t, alice, server.URL, server.URL)
 		account := open(t, d)
 		report, err := account.PullNode(t.Context(), bridge.Work{})
-		if err == nil || report.Moved() || signatures != 0 {
-			t.Errorf("%q: %d signatures, %+v, %v", challenge, signatures, report, err)
+		if err == nil || report.Moved() || signatures.Load() != 0 {
+			t.Errorf("%q: %d signatures, %+v, %v", challenge, signatures.Load(), report, err)
 		}
 		if status, _ := account.Status(t.Context()); status.Node == nil || status.Node.Error == "" {
 			t.Error("the status doesn't say so")

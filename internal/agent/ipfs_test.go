@@ -80,6 +80,7 @@ func TestPlaceWarns(t *testing.T) {
 	d := newDevice(t, "alice.eth")
 	d.places["alice.eth"] = store
 	client, stop := d.start()
+	until(t, client, "alice.eth", isOpen)
 	if _, err := client.Append(t.Context(), "", "", strings.NewReader(envelopes(2))); err != nil {
 		t.Fatal(err)
 	}

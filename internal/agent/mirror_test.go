@@ -70,6 +70,7 @@ func TestMirrorsOfAgent(t *testing.T) {
 	d, places := withMirrors(t, "second", "down")
 	places["down"] = nil
 	client, stop := d.start()
+	until(t, client, "alice.eth", isOpen)
 	if _, err := client.Append(t.Context(), "", "", strings.NewReader(envelopes(20))); err != nil {
 		t.Fatal(err)
 	}
@@ -123,6 +124,7 @@ func TestReload(t *testing.T) {
 		fresh.Accounts = accounts
 	}
 	client, stop := d.start()
+	until(t, client, "alice.eth", isOpen)
 	if _, err := client.Append(t.Context(), "", "", strings.NewReader(envelopes(5))); err != nil {
 		t.Fatal(err)
 	}

@@ -74,6 +74,7 @@ func TestNoAccount(t *testing.T) {
 	if err := client.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	until(t, client, "alice.eth", isOpen)
 	if _, err := client.Append(t.Context(), "", "", strings.NewReader(envelopes(3))); err != nil {
 		t.Fatal(err)
 	}

@@ -43,6 +43,7 @@ func TestWatching(t *testing.T) {
 	d.config.Metrics = config.Metrics{Listen: servertest.FreeAddress(t)}
 	d.config.Interface.Listen = servertest.FreeAddress(t)
 	_, client := d.startAgent()
+	until(t, client, "alice.eth", isOpen)
 	if _, err := client.Sync(t.Context(), "alice.eth", engine.Work{}, nil); err != nil {
 		t.Fatal(err)
 	}
