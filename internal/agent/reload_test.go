@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/http"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/dm3sync/dm3sync/internal/api"
 	"github.com/dm3sync/dm3sync/internal/config"
+	"github.com/dm3sync/dm3sync/internal/servertest"
 	"github.com/dm3sync/dm3sync/providers"
 	"github.com/dm3sync/dm3sync/providers/memory"
 	"github.com/dm3sync/dm3sync/providers/providertest"
@@ -208,5 +211,33 @@ func TestReloadIsPatient(t *testing.T) {
 	until(t, client, "bob.eth", isPushed)
 	if err := stop(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestReloadAtTheStart: whoever asks for a reload while the agent begins is served when it has begun, and starts no account twice.
+func TestReloadAtTheStart(t *testing.T) {
+	d := newDevice(t, "alice.eth")
+	fresh := *d.config
+	fresh.Interface.Listen = servertest.FreeAddress(t)
+	d.options.Load = func() (*config.Config, error) { return &fresh, nil }
+	a, err := New(d.config, d.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reloaded := make(chan struct{})
+	go func() {
+		defer close(reloaded)
+		for a.Reload(t.Context()) != nil && t.Context().Err() == nil {
+			runtime.Gosched() // the moment is short
+		}
+	}()
+	client, stop := d.startAs(a)
+	<-reloaded
+	until(t, client, "alice.eth", isPushed)
+	if status := ask(t, browser(t), http.MethodGet, "http://"+fresh.Interface.Listen+"/v1/status"); status != http.StatusUnauthorized {
+		t.Errorf("without a token: %d", status)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
 	}
 }
