@@ -161,15 +161,21 @@ func (b *Blobs) Get(name string) ([]byte, bool) {
 // Peek returns the blob of a name without marking it as read: whoever only counts does not
 // change what stays.
 func (b *Blobs) Peek(name string) ([]byte, bool) {
+	key := keyOf(name)
 	b.mu.Lock()
-	at, held := b.order.find(keyOf(name))
+	at, held := b.order.find(key)
 	if !held {
 		b.mu.Unlock()
 		return nil, false
 	}
-	path := b.path(b.order.items[at].key, b.order.items[at].pinned)
+	path := b.path(key, b.order.items[at].pinned)
 	b.mu.Unlock()
 	sealed, err := b.disk.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		sealed, err = b.readAgain(key)
+	}
 	return sealed, err == nil
 }
 

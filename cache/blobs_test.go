@@ -323,6 +323,45 @@ func TestBlobsConcurrently(t *testing.T) {
 	}
 }
 
+// pinningDisk has a blob pinned, by which its file gets another name, right before it is read.
+type pinningDisk struct {
+	Disk
+	pin func()
+}
+
+func (d *pinningDisk) ReadFile(path string) ([]byte, error) {
+	if pin := d.pin; pin != nil {
+		d.pin = nil
+		pin()
+	}
+	return d.Disk.ReadFile(path)
+}
+
+// TestBlobsPinnedMeanwhile: a blob that is pinned while somebody reads it is there all the same.
+func TestBlobsPinnedMeanwhile(t *testing.T) {
+	for name, read := range map[string]func(*Blobs) ([]byte, bool){
+		"Get":  func(b *Blobs) ([]byte, bool) { return b.Get("a") },
+		"Peek": func(b *Blobs) ([]byte, bool) { return b.Peek("a") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			disk := &pinningDisk{Disk: systemDisk{}}
+			b, err := openBlobs(t.TempDir(), Options{Disk: disk}.withDefaults())
+			if err != nil {
+				t.Fatal(err)
+			}
+			putBlob(t, b, "a", 10, false)
+			disk.pin = func() {
+				if err := b.Pin("a"); err != nil {
+					t.Error(err)
+				}
+			}
+			if sealed, ok := read(b); !ok || len(sealed) != 10 {
+				t.Errorf("%d bytes, %v", len(sealed), ok)
+			}
+		})
+	}
+}
+
 func TestBlobsClear(t *testing.T) {
 	folder := t.TempDir()
 	b := mustOpenBlobs(t, folder, 1000, newTestClock())

@@ -46,7 +46,19 @@ func (e *Engine) resolveDangling(ctx context.Context) error {
 // again from the cache; else, when what is left shows everything that was in
 // it, it counts as replaced; else it is reported.
 func (e *Engine) resolve(ctx context.Context, contact string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	out, _ := e.newOutgoing(ctx)
+	if err := e.resolveInto(ctx, out, contact); err != nil {
+		cancel()
+		_ = out.chunks.Wait() // what was begun ends with this turn; err is why
+		return err
+	}
+	return e.publish(ctx, out)
+}
+
+// resolveInto stages what resolve writes.
+func (e *Engine) resolveInto(ctx context.Context, out *outgoing, contact string) error {
 	conversation := e.snapshot(contact)
 	if conversation == nil {
 		conversation = &reconcile.Conversation{}
@@ -65,10 +77,7 @@ func (e *Engine) resolve(ctx context.Context, contact string) error {
 			return err
 		}
 	}
-	if err := e.resolveRoot(ctx, out); err != nil {
-		return err
-	}
-	return e.publish(ctx, out)
+	return e.resolveRoot(ctx, out)
 }
 
 // goneStates asks for each object by name and heals from the cache what it can.

@@ -257,8 +257,11 @@ func (e *Engine) compareListed(ctx context.Context, list []Conversation) {
 	defer e.mu.Unlock()
 	e.collect()
 	for i := range list {
-		if list[i].Estimated {
-			list[i] = e.portrait(list[i].Contact).Conversation
+		if !list[i].Estimated {
+			continue
+		}
+		if p := e.portrait(list[i].Contact); p.Contact != "" { // else its last message went meanwhile
+			list[i] = p.Conversation
 		}
 	}
 }

@@ -41,7 +41,7 @@ type Options struct {
 	Now         func() time.Time
 	Random      io.Reader
 	Log         *slog.Logger
-	Progress    func(Progress) // may be nil; called from passes, one at a time
+	Progress    func(Progress) // may be nil; called from passes and from Verify, one at a time
 }
 
 // Progress tells how far a step of a pass has come. Total is 0 while unknown.

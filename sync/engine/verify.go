@@ -184,8 +184,7 @@ func (v *verifier) containers(ctx context.Context) error {
 	places := v.places()
 	total := len(places)
 	for len(places) > 0 {
-		v.progress("verify", int64(total-len(places)), int64(total), "containers")
-		n, err := v.part(ctx, places)
+		n, err := v.part(ctx, places, total)
 		if err != nil {
 			return err
 		}
@@ -197,12 +196,13 @@ func (v *verifier) containers(ctx context.Context) error {
 	return nil
 }
 
-// part walks some containers while no pass runs, and returns how many.
-func (v *verifier) part(ctx context.Context, places []place) (n int, err error) {
+// part walks some containers of a total while no pass runs, and returns how many.
+func (v *verifier) part(ctx context.Context, places []place, total int) (n int, err error) {
 	if err := v.takeTurn(ctx); err != nil {
 		return 0, err
 	}
 	defer func() { <-v.turn }()
+	v.progress("verify", int64(total-len(places)), int64(total), "containers")
 	budget := int64(verifyBytes)
 	if v.options.Rate > 0 {
 		budget = min(budget, v.options.Rate*verifySeconds)

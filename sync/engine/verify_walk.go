@@ -35,7 +35,11 @@ func (v *verifier) places() []place {
 	var all []place
 	for _, contact := range v.contacts() {
 		all = append(all, place{Contact: contact})
-		for _, chunk := range v.snapshot(contact).Chunks {
+		conversation := v.snapshot(contact)
+		if conversation == nil {
+			continue // forgotten meanwhile
+		}
+		for _, chunk := range conversation.Chunks {
 			all = append(all, place{Contact: contact, Chunk: &chunk.Identifier})
 		}
 	}
@@ -234,6 +238,9 @@ func (w *walk) chunk(ctx context.Context) error {
 // strays reports messages outside the time of their chunk.
 func (w *walk) strays(key container.Key, union *container.Chunk) {
 	conversation := w.snapshot(w.place.Contact)
+	if conversation.Chunk(union.Identifier) == nil {
+		return // forgotten meanwhile
+	}
 	at := slices.IndexFunc(conversation.Chunks, func(chunk reconcile.Chunk) bool { return chunk.Identifier == union.Identifier })
 	from, to := reconcile.Covers(conversation.Chunks, at)
 	for _, message := range union.Messages {
