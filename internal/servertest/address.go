@@ -20,7 +20,7 @@ func FreeAddress(t testing.TB) string {
 			continue
 		}
 		if listener, err := net.Listen("tcp", address); err == nil {
-			_ = listener.Close() // nobody has connected to it
+			_ = listener.Close()                    // nobody has connected to it
 			t.Cleanup(func() { _ = claim.Close() }) // nothing was sent
 			return address
 		}
