@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,9 +26,9 @@ import (
 // that is asked for, and not before.
 func TestAttachmentsIntoPages(t *testing.T) {
 	const secret = "what the sender's server has"
-	requests := 0
+	var requests atomic.Int64
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		requests++
+		requests.Add(1)
 		fmt.Fprint(w, secret)
 	}))
 	defer server.Close()
@@ -54,8 +55,8 @@ func TestAttachmentsIntoPages(t *testing.T) {
 	}
 	run("append", path("one.ndjson"), "--sync")
 	run("fetch-attachments")
-	if run("export", "--readable", "html", "--to", path("before"), "--yes"); requests != 0 {
-		t.Fatalf("%d requests to a private network", requests)
+	if run("export", "--readable", "html", "--to", path("before"), "--yes"); requests.Load() != 0 {
+		t.Fatalf("%d requests to a private network", requests.Load())
 	}
 
 	// The only difference to the verb: this machine may be asked, and its certificate is trusted.
@@ -70,8 +71,8 @@ func TestAttachmentsIntoPages(t *testing.T) {
 	err = p.with(t.Context(), func(s *session) error {
 		return p.fetchAndPrint(t.Context(), s, &selectionFlags{}, &o, fetch, true)
 	})
-	if err != nil || requests != 1 {
-		t.Fatalf("%d requests: %v", requests, err)
+	if err != nil || requests.Load() != 1 {
+		t.Fatalf("%d requests: %v", requests.Load(), err)
 	}
 	if sealed := holding(t, path("data"), secret); len(sealed) != 0 {
 		t.Errorf("plaintext in %q", sealed)
@@ -82,8 +83,8 @@ func TestAttachmentsIntoPages(t *testing.T) {
 	coded := base64.StdEncoding.EncodeToString([]byte(secret))
 	run("export", "--readable", "html", "--to", path("without"), "--yes")
 	run("export", "--readable", "html", "--to", path("with"), "--yes", "--attachments")
-	if len(holding(t, path("without"), coded)) != 0 || len(holding(t, path("with"), coded)) != 1 || requests != 1 {
-		t.Errorf("%q, %d requests", holding(t, path("with"), coded), requests)
+	if len(holding(t, path("without"), coded)) != 0 || len(holding(t, path("with"), coded)) != 1 || requests.Load() != 1 {
+		t.Errorf("%q, %d requests", holding(t, path("with"), coded), requests.Load())
 	}
 
 	// What another message refers to, or was never fetched, is not told.

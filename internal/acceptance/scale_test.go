@@ -206,9 +206,7 @@ func (l *large) takeIn() {
 		l.t.Errorf("%d events in the feed, want at most %d", happened, most)
 	}
 	for i := range tabs {
-		for end := time.Now().Add(openWait); tabs[i].Load() == 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-			continue // a tab may be slower than the append
-		}
+		within(openWait, func() bool { return tabs[i].Load() > 0 }) // a tab may be slower than the append
 		// At most one pulse in 600 ms and one at the beginning, whatever happens.
 		if told, most := tabs[i].Load(), int64(time.Since(began)/(600*time.Millisecond))+2; told > most || told == 0 {
 			l.t.Errorf("tab %d was told of news %d times, want at most %d", i, told, most)

@@ -20,11 +20,11 @@ func FreeAddress(t testing.TB) string {
 			continue
 		}
 		if listener, err := net.Listen("tcp", address); err == nil {
-			_ = listener.Close() // nobody has connected to it
-			t.Cleanup(func() { claim.Close() })
+			_ = listener.Close()                    // nobody has connected to it
+			t.Cleanup(func() { _ = claim.Close() }) // nothing was sent
 			return address
 		}
-		_ = claim.Close() // nothing was sent
+		_ = claim.Close() // likewise
 	}
 	t.Fatal("no free port")
 	return ""
