@@ -33,6 +33,7 @@ func (x *Index) Search(ctx context.Context, q Query) (Result, error) {
 		return Result{}, err
 	}
 	result := Result{Hits: []Hit{}}
+	x.missing(&q, &result) // before the look: what is indexed meanwhile is found and said to wait, never neither
 	s := x.newShower(ctx, split, clauses, w)
 	defer s.done()
 	for round := 1; len(result.Hits) < q.Limit; round++ {
@@ -57,7 +58,6 @@ func (x *Index) Search(ctx context.Context, q Query) (Result, error) {
 			break
 		}
 	}
-	x.missing(&q, &result)
 	return result, nil
 }
 
