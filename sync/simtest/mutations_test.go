@@ -72,7 +72,7 @@ func placingMutations() []mutation {
 			old: "			page.Provisional = true\n", new: "			page.Provisional = false\n"},
 		{name: "a join that depends on order", invariant: 6, file: "internal/container/join.go",
 			old: "bytes.Compare(a, b)) < 0 {", new: "0) < 0 {"},
-		{name: "strays are left to whoever wrote them", invariant: 7, file: "sync/engine/pull.go",
+		{name: "strays are left to whoever wrote them", invariant: 7, file: "sync/engine/taken.go",
 			old: "		if e.shapeless(e.catalogue.Conversations[contact]) {", new: "		if false && e.shapeless(e.catalogue.Conversations[contact]) {", more: []edit{
 				{"sync/engine/scrub.go", "	e.markShapeless()\n", ""}}},
 		{name: "a split leaves the tombstones, and the source lets go of them", invariant: 7, file: "sync/engine/maintain.go",
