@@ -137,7 +137,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 func (a *Agent) begin(ctx context.Context) {
 	a.reloading <- struct{}{}
 	defer func() { <-a.reloading }()
-	a.loopback.context = ctx
+	a.loopback.begin(ctx)
 	a.watcher = a.newWatcher()
 	a.handler = a.newHandler()
 	a.mu.Lock()

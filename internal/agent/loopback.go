@@ -38,6 +38,9 @@ type loopback struct {
 
 var _ api.Access = (*loopback)(nil)
 
+// begin says how long the agent runs.
+func (l *loopback) begin(ctx context.Context) { l.context = ctx }
+
 // run looks after the listener until ctx ends, and returns when it is closed.
 func (l *loopback) run(ctx context.Context) {
 	ticker := time.NewTicker(look)

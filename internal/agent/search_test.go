@@ -186,7 +186,10 @@ func TestSearchSwitchedOff(t *testing.T) {
 // TestSearchAfterTheEnd: a request that comes while an account is closed opens no index anew: nobody would close it.
 func TestSearchAfterTheEnd(t *testing.T) {
 	d := newDevice(t, "alice.eth")
-	account := open(t, d)
+	account, err := OpenAccount(t.Context(), d.config.Accounts[0], withConfig(d))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := account.Close(); err != nil {
 		t.Fatal(err)
 	}

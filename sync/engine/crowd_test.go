@@ -192,7 +192,7 @@ func (c *crowd) places() map[string]func(context.Context, int) error {
 			object := objects[n%len(objects)]
 			sealed, err := c.Object(ctx, object, true)
 			if err != nil {
-				return nil // not here
+				return nil //nolint:nilerr // it is not here
 			}
 			return c.PutBack(ctx, object, sealed)
 		},

@@ -32,6 +32,7 @@ type Engine struct {
 	flight      singleflight.Group
 	turn        chan struct{} // held by the one who runs a pass
 	background  sync.WaitGroup
+	closing     sync.Once
 	ahead       sync.Mutex // held by the one fetch of neighbours
 	stop        context.CancelFunc
 	stopped     context.Context
@@ -150,14 +151,17 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// Close waits for the running pass and for fetches in the background to end.
+// Close waits for the running pass and for fetches in the background to end. It may be
+// called more than once.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	e.stop()
 	e.mu.Unlock()
-	e.turn <- struct{}{}
-	e.background.Wait()
-	e.saveProblems()
+	e.closing.Do(func() {
+		e.turn <- struct{}{} // nobody has it again
+		e.background.Wait()
+		e.saveProblems()
+	})
 	return nil
 }
 

@@ -303,3 +303,13 @@ func wipe(t *testing.T, place providers.Store) {
 		t.Fatal(err)
 	}
 }
+
+// TestCloseTwice: who closes an engine that is closed neither waits nor fails.
+func TestCloseTwice(t *testing.T) {
+	d := newDevice(t, memory.New(nil), nil)
+	e := d.Engine
+	d.close()
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+}
