@@ -78,18 +78,12 @@ func (e *Engine) uniteTwins(ctx context.Context, name string, there *container.H
 	if err := errors.Join(e.doubt(e.replacedBy(there)), e.meet(there.Device)); err != nil {
 		return err
 	}
-	bodies := make(map[string][]byte)
-	for ref := range there.States() {
-		if ref.Length > 0 {
-			bodies[ref.Name] = there.Body(ref)
-		}
-	}
 	var news reconcile.Catalogue
 	e.mu.Lock()
 	e.twin = e.twin || there.Incarnation == e.incarnation
 	e.addHead(&news, name, there)
 	e.mu.Unlock()
-	if _, err := e.writeHead(ctx, &news, bodies, true); err != nil {
+	if _, err := e.writeHead(ctx, &news, inlineBodies(there), true); err != nil {
 		return err
 	}
 	return e.heed(there)

@@ -300,11 +300,7 @@ func (e *Engine) mergeHeads(ctx context.Context, head *container.Head) (*reconci
 		e.mu.Lock()
 		e.gather(merged, name, old)
 		e.mu.Unlock()
-		for ref := range old.States() {
-			if ref.Length > 0 {
-				inline[ref.Name] = old.Body(ref)
-			}
-		}
+		maps.Copy(inline, inlineBodies(old))
 		head.Covers = append(head.Covers, old.Covers...)
 		head.Void = append(head.Void, old.Void...)
 	}
@@ -312,6 +308,17 @@ func (e *Engine) mergeHeads(ctx context.Context, head *container.Head) (*reconci
 	head.Covers = container.JoinCovers(head.Covers)
 	head.Known = e.knownSequences(head.Covers)
 	return merged, inline, nil
+}
+
+// inlineBodies are the bodies that travel in a head, by their states' names.
+func inlineBodies(head *container.Head) map[string][]byte {
+	bodies := make(map[string][]byte)
+	for ref := range head.States() {
+		if ref.Length > 0 {
+			bodies[ref.Name] = head.Body(ref)
+		}
+	}
+	return bodies
 }
 
 // knownSequences lists the last sequence of every other live incarnation: one
