@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -178,13 +177,13 @@ func TestLoginWithChromium(t *testing.T) {
 // await reads a file as soon as it is there.
 func (d *desk) await(name string) string {
 	d.t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if data, err := os.ReadFile(d.path(name)); err == nil {
-			return string(data)
-		}
-	}
-	d.t.Fatalf("waited in vain for %s", name)
-	return ""
+	var data []byte
+	eventually(d.t, name, func() bool {
+		var err error
+		data, err = os.ReadFile(d.path(name))
+		return err == nil
+	})
+	return string(data)
 }
 
 // clickThrough logs in with a real browser, and returns what it shows at the end.

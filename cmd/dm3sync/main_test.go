@@ -129,6 +129,24 @@ func codeCommand(ts *testscript.TestScript, negated bool, arguments []string) {
 // patience bounds what is waited for in another process. It costs nothing when all is well.
 const patience = 2 * time.Minute
 
+// fails is a test, or a script.
+type fails interface {
+	Fatalf(format string, arguments ...any)
+}
+
+// eventually waits for something of another process.
+func eventually(t fails, what string, is func() bool) {
+	if test, ok := t.(*testing.T); ok {
+		test.Helper()
+	}
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if is() {
+			return
+		}
+	}
+	t.Fatalf("waited in vain for %s", what)
+}
+
 // waitForCommand is "waitfor PATH", or "! waitfor PATH" for its absence. A socket is there when somebody answers on it: one
 // that was only made, or that was left by somebody who has ended, would send the next verb to open the account itself.
 func waitForCommand(ts *testscript.TestScript, negated bool, arguments []string) {
@@ -136,13 +154,10 @@ func waitForCommand(ts *testscript.TestScript, negated bool, arguments []string)
 		ts.Fatalf("usage: waitfor path")
 	}
 	path := ts.MkAbs(arguments[0])
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	eventually(ts, arguments[0], func() bool {
 		info, err := os.Stat(path)
-		if (err == nil) != negated && (negated || info.Mode().Type() != os.ModeSocket || answers(path)) {
-			return
-		}
-	}
-	ts.Fatalf("waited in vain for %s", arguments[0])
+		return (err == nil) != negated && (negated || info.Mode().Type() != os.ModeSocket || answers(path))
+	})
 }
 
 func answers(socket string) bool {
@@ -160,23 +175,15 @@ func awaitCommand(ts *testscript.TestScript, negated bool, arguments []string) {
 	}
 	pattern, err := regexp.Compile("(?m)" + arguments[0])
 	ts.Check(err)
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	eventually(ts, arguments[0], func() bool {
 		_ = ts.Exec(arguments[1], arguments[2:]...) // only what it says counts
-		if pattern.MatchString(ts.ReadFile("stdout")) {
-			return
-		}
-	}
-	ts.Fatalf("waited in vain for %s", arguments[0])
+		return pattern.MatchString(ts.ReadFile("stdout"))
+	})
 }
 
 // waitOpenCommand is "waitopen": it returns when the agent's accounts are open.
 func waitOpenCommand(ts *testscript.TestScript, _ bool, _ []string) {
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if err := ts.Exec("dm3sync", "status", "--check"); err == nil {
-			return
-		}
-	}
-	ts.Fatalf("waited in vain for the accounts to open")
+	eventually(ts, "the accounts to open", func() bool { return ts.Exec("dm3sync", "status", "--check") == nil })
 }
 
 // hashCommand is "hash FILE": it sets HASH to the first word of the file.

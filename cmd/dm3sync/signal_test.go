@@ -36,17 +36,6 @@ func (l *logBuffer) has(text string) bool {
 	return strings.Contains(l.text.String(), text)
 }
 
-// eventually waits for something of another process.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if is() {
-			return
-		}
-	}
-	t.Fatalf("waited in vain for %s", what)
-}
-
 // own makes a command of this test binary, as scripts have them.
 func own(t *testing.T, arguments ...string) *exec.Cmd {
 	t.Helper()
